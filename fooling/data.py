@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,19 +36,19 @@ class DataConfig:
     name: Name = "mnist"
     """Which data set. mnist ships with the package; folder is your own images."""
 
-    root: Optional[str] = None
+    root: str | None = None
     """Where downloaded data sets and the cache of decoded images live. Default: $FOOLING_CACHE or ~/.cache/fooling."""
 
-    folder: Optional[str] = None
+    folder: str | None = None
     """For folder: the directory tree of images. Its first-level folders, if there are any, become the labels."""
 
     category: str = "bedroom"
     """For lsun: which scene category."""
 
-    image_size: Optional[int] = None
+    image_size: int | None = None
     """Height and width in pixels to crop and resize to. Default: the data set's own (64 where images vary in size)."""
 
-    channels: Optional[Literal[1, 3]] = None
+    channels: Literal[1, 3] | None = None
     """1 for grey, 3 for colour. Default: the data set's own (3 for folder)."""
 
     skip_broken: bool = False
@@ -192,8 +192,8 @@ class _Source:
 
     class_name: str
     arguments: Callable[[Split], dict[str, Any]]
-    files: str                                      # what is looked for, relative to the root
-    images: Callable[[Any], Any]                    # the data set -> (n, c, h, w)
+    files: str  # what is looked for, relative to the root
+    images: Callable[[Any], Any]  # the data set -> (n, c, h, w)
     labels: Callable[[Any], Any] = lambda d: d.targets
 
 
@@ -201,7 +201,7 @@ def _grey(dataset: Any) -> Tensor:
     return dataset.data[:, None]
 
 
-def _grey_transposed(dataset: Any) -> Tensor:       # EMNIST's files hold every image mirrored along its diagonal
+def _grey_transposed(dataset: Any) -> Tensor:  # EMNIST's files hold every image mirrored along its diagonal
     return dataset.data.transpose(1, 2)[:, None]
 
 
@@ -254,15 +254,15 @@ def _torchvision(name: str, class_name: str, root: Path, files: str, **arguments
     try:
         try:
             return make(root=root, **arguments)
-        except (RuntimeError, FileNotFoundError):       # how torchvision says that files are missing
+        except (RuntimeError, FileNotFoundError):  # how torchvision says that files are missing
             root.mkdir(parents=True, exist_ok=True)
             with contextlib.redirect_stdout(io.StringIO()):
                 return make(root=root, download=True, **arguments)
     except ImportError as error:
-        raise UserError(f"{name} needs a package that is not installed ({error}): pip install fooling-gan[datasets]") from error
-    except Exception as error:                          # torchvision lets through whatever the network or disk raises
+        raise UserError(f"{name}: {error}: pip install 'fooling-gan[datasets]'") from error
+    except Exception as error:  # torchvision lets through whatever the network or disk raises
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise MissingFile(f"cannot get {name}: looked for {files} in {root}, and the download failed ({reason})") from error
+        raise MissingFile(f"cannot get {name}: no {files} in {root}, and the download failed ({reason})") from error
 
 
 def _decoded(name: str, split: Split, root: Path, category: str, size: int | None, channels: int | None) -> Images:
@@ -291,7 +291,7 @@ def _folder(folder: Any, root: Path, size: int | None, channels: int | None, ski
     )
     kept = [files[i].relative_to(folder).parts for i in decoded.kept]
     names = sorted({parts[0] for parts in kept if len(parts) > 1})
-    if not names or any(len(parts) == 1 for parts in kept):    # an image beside the class folders has no class
+    if not names or any(len(parts) == 1 for parts in kept):  # an image beside the class folders has no class
         return Images(decoded.images, None)
     return Images(decoded.images, torch.tensor([names.index(parts[0]) for parts in kept]), tuple(names))
 
@@ -309,5 +309,5 @@ def _with_channels(images: Tensor, channels: int | None) -> Tensor:
         return images
     if channels == 3:
         return images.expand(-1, 3, -1, -1)
-    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]     # ITU-R BT.601 luma, as PIL's "L"
+    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]  # ITU-R BT.601 luma, as PIL's "L"
     return torch.cat([(c * weights).sum(1, keepdim=True).round_().to(torch.uint8) for c in images.split(4096)])

@@ -8,4 +8,4 @@ class UserError(ValueError):
 class MissingFile(UserError, FileNotFoundError):
     """A file or folder that was named and is not there."""
 
-    __str__ = Exception.__str__     # OSError's own would print "[Errno ...]"
+    __str__ = Exception.__str__  # OSError's own would print "[Errno ...]"

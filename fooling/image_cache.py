@@ -73,7 +73,7 @@ def decode_once(
         broken = _decode_all(items, folder, wanted, settings, label)
         manifest = json.loads(manifest_file.read_text())
         if broken:
-            print(f"skipped {len(broken)} of {len(items)} files that are not readable images, listed in {manifest_file}")
+            print(f"skipped {len(broken)} of {len(items)} files as not readable images, listed in {manifest_file}")
     skipped = {entry["index"] for entry in manifest["broken"]}
     kept = [i for i in range(len(items)) if i not in skipped]
     # Mode "c" is copy-on-write: torch wants a writable array, and the file stays as it is.
@@ -85,7 +85,7 @@ def _decode_all(items: Sequence[Any], folder: Path, wanted: dict, settings: dict
     try:
         partial.mkdir(parents=True)
     except OSError as error:
-        raise UserError(f"cannot write the image cache {folder}: {error.strerror}; choose another --data.root") from error
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another --data.root") from error
     size, channels = settings["image_size"], settings["channels"]
     broken: list[dict] = []
 
@@ -106,8 +106,8 @@ def _decode_all(items: Sequence[Any], folder: Path, wanted: dict, settings: dict
         shape = (len(items), channels, size, size)
         images = np.lib.format.open_memmap(partial / "all.npy", "w+", np.uint8, shape)
         count = 0
-        with ThreadPoolExecutor() as pool:              # PIL lets go of the interpreter lock while it decodes
-            chunks = range(0, len(items), 1024)         # in chunks, so that what is decoded does not pile up
+        with ThreadPoolExecutor() as pool:  # PIL lets go of the interpreter lock while it decodes
+            chunks = range(0, len(items), 1024)  # in chunks, so that what is decoded does not pile up
             with tqdm(total=len(items), desc=f"decoding {label}", unit="img", leave=False) as bar:
                 for start in chunks:
                     for image in pool.map(decode, range(start, min(start + 1024, len(items)))):
@@ -137,7 +137,7 @@ def _decode_all(items: Sequence[Any], folder: Path, wanted: dict, settings: dict
 def _square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """The largest centred square, upright, on white where it is transparent: uint8 (channels, size, size)."""
     image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:                     # else what lies under the transparent parts would show
+    if image.has_transparency_data:  # else what lies under the transparent parts would show
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert("RGB" if channels == 3 else "L")
     side = min(image.size)

@@ -108,7 +108,8 @@ def _download(source: str) -> Path:
     try:
         return Path(snapshot_download(source.removeprefix(HUB), allow_patterns=["config.json", "model.safetensors"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {str(error).strip().splitlines()[0]}") from error
+        reason = str(error).strip().splitlines()[0]
+        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {reason}") from error
 
 
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
