@@ -1,0 +1,30 @@
+"""Fool a neural network: climb the gradient of a classifier that is held still, one image at a time.
+
+from fooling import LeNet, Logit, Pixels, ascend
+result = ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+"""
+
+import importlib
+
+_PUBLIC = {
+    "classifiers": ["Adapted", "Classifier", "LeNet", "SoftmaxRegression", "frozen", "load_classifier"],
+    "data": ["Images", "load", "to_float"],
+    "errors": ["MissingFile", "UserError"],
+    "pretrained": ["Pretrained"],
+    "train": ["fit"],
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):  # PEP 562: importing the package is cheap, torch is loaded with the first name asked for
+    if name not in _HOME:
+        raise AttributeError(f"module 'fooling' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fooling.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
