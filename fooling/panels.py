@@ -115,11 +115,17 @@ class Sheet:
         names: Sequence[str],
         text: str = "",
         colours: Mapping[int, str] | None = None,
+        before: Tensor | None = None,
     ) -> None:
-        """The probabilities (k,) as bars from 0 to 1 with the classes' names below; `colours` singles out some."""
+        """The probabilities (k,) as bars from 0 to 1 with the classes' names below.
+
+        colours singles out some of them; before (k,) are other probabilities, drawn as outlines.
+        """
         colours = colours or {}
         axes = self._panel(row, column, text, INK)
         axes.bar(range(len(names)), probabilities.tolist(), 0.78, color=[colours.get(k, NEUTRAL) for k in range(len(names))])
+        if before is not None:
+            axes.bar(range(len(names)), before.tolist(), 0.78, fill=False, edgecolor=INK, linewidth=0.7)
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[], facecolor="#f5f5f5")
         upright = max(map(len, names)) <= 2
         axes.set_xticks(range(len(names)), names, rotation=0 if upright else 90)
