@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fooling.explain import Confused, Gradients, Mistakes, Nudges
@@ -47,12 +46,12 @@ def draw_mistakes(mistakes: Mistakes, names: Sequence[str] | None = None, *, col
     """Mistakes in rows, each with the right answer, the wrong one and how sure the classifier is of that."""
     names = _names(names, int(max(mistakes.labels.max(), mistakes.predictions.max())) + 1)
     texts = [
-        f"{_a(names[label])}, called {names[prediction]}: {percent(confidence)}"
+        f"{_a(names[label])}, called {_a(names[prediction])}\n{percent(confidence)} sure"
         for label, prediction, confidence in zip(
             mistakes.labels.tolist(), mistakes.predictions.tolist(), mistakes.confidences.tolist(), strict=True
         )
     ]
-    title = f"Its surest mistakes, of {mistakes.wrong:,} on {mistakes.total:,} images"
+    title = f"The surest of its {mistakes.wrong:,} mistakes on {mistakes.total:,} images"
     return draw_gallery(mistakes.images, texts, title=title, columns=columns)
 
 
@@ -66,12 +65,14 @@ def draw_gradients(
     height, width = panel_size(*gradients[0].images.shape[-2:])
     names = _names(names, gradients[0].probabilities.shape[1])
     classes = gradients[0].classes[0].tolist()
-    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, left=110, key=True)
     limits = [_limit(g.maps[0]) for g in gradients]
     largest = max(limits)
-    for row, (each, label, limit) in enumerate(zip(gradients, labels, limits, strict=True)):
-        stronger = f"\n(colours × {largest / limit:.2g})" if largest / limit > 1.05 else ""
-        sheet.label(row, label + stronger)
+    labels = [
+        f"{label}\n(colours \u00d7 {largest / limit:.2g})" if largest > 1.05 * limit else label
+        for label, limit in zip(labels, limits, strict=True)
+    ]
+    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=True)
+    for row, (each, limit) in enumerate(zip(gradients, limits, strict=True)):
         sheet.image(row, 0, each.images[0], _answer(each.probabilities[0], names))
         for column, k in enumerate(classes):
             sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {_a(names[k])}")
@@ -101,7 +102,9 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     return sheet.picture()
 
 
-def draw_probabilities(image: Tensor, probabilities: Tensor, names: Sequence[str] | None = None, *, title: str) -> np.ndarray:
+def draw_probabilities(
+    image: Tensor, probabilities: Tensor, names: Sequence[str] | None = None, *, title: str
+) -> np.ndarray:
     """One image (c, h, w) and the probabilities (classes,) it is given, as bars."""
     names = _names(names, len(probabilities))
     height, width = panel_size(*image.shape[-2:], about=252)
@@ -128,14 +131,18 @@ def draw_strip(
     return sheet.picture()
 
 
-def film(path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str) -> Iterator[np.ndarray]:
+def film(
+    path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str
+) -> Iterator[np.ndarray]:
     """The frames of a climb: the image, the map of where it goes next, and the probabilities moving."""
     names = _names(names, path.probabilities.shape[1])
     height, width = panel_size(*path.images.shape[-2:], about=252)
     target = int(path.classes[0, 0])
     limit, colours = _limit(path.maps), _start_and_target(path)
     for i, step in enumerate(steps):
-        sheet = Sheet([height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True)
+        sheet = Sheet(
+            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True
+        )
         sheet.image(0, 0, path.images[i], f"step {step}")
         sheet.map(0, 1, path.maps[i, 0], limit, f"more of {_a(names[target])}")
         sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
@@ -143,24 +150,33 @@ def film(path: Gradients, steps: Sequence[int], names: Sequence[str] | None = No
         yield sheet.picture()
 
 
-def draw_confused(confused: Confused, names: Sequence[str] | None = None, *, title: str | None = None) -> np.ndarray:
-    """One row per confused image: the image, both gradients on one scale, and the image moved towards either class."""
+def draw_confused(
+    confused: Confused,
+    names: Sequence[str] | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    title: str | None = None,
+) -> np.ndarray:
+    """One row per confused image: the image, both gradients on one scale, and the image moved towards either class.
+
+    rows: which of the images. Default: all.
+    """
+    rows = range(len(confused.indices)) if rows is None else rows
     nudges = confused.nudges
     gradients = nudges.gradients
     names = _names(names, gradients.probabilities.shape[1])
     height, width = panel_size(*gradients.images.shape[-2:])
     title = title or "Between two classes: what would tip the balance"
-    left = 0 if confused.labels is None else 90
-    sheet = Sheet([height] * len(confused.indices), [width] * 5, title=title, left=left, key=True)
-    limit = _limit(gradients.maps)
-    for row, pair in enumerate(gradients.classes.tolist()):
-        if confused.labels is not None:
-            sheet.label(row, f"labelled\n{names[confused.labels[row]]}")
-        doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[row, k])}" for k in pair)
-        sheet.image(row, 0, gradients.images[row], doubt)
-        for i, k in enumerate(pair):
-            sheet.map(row, 1 + i, gradients.maps[row, i], limit, f"more of {_a(names[k])}")
-            sheet.image(row, 3 + i, nudges.moved[row, i], f"moved: {names[k]}, {percent(nudges.probabilities[row, i, k])}")
+    labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
+    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=True)
+    limit = _limit(gradients.maps[list(rows)])
+    for row, i in enumerate(rows):
+        pair = gradients.classes[i].tolist()
+        doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
+        sheet.image(row, 0, gradients.images[i], doubt)
+        for j, k in enumerate(pair):
+            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {_a(names[k])}")
+            sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
     sheet.colour_key(limit, *_KEY)
     return sheet.picture()
 
@@ -171,7 +187,7 @@ def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
 
 def _a(name: str) -> str:
     """a 7, an 8, an ankle boot."""
-    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
 def _answer(probabilities: Tensor, names: Sequence[str]) -> str:

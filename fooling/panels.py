@@ -5,6 +5,8 @@ matplotlib draws it, through Figure objects alone: nothing here touches pyplot's
 
 from __future__ import annotations
 
+import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,12 +21,9 @@ from fooling.grids import to_uint8
 
 # Two ends that people with any kind of colour blindness tell apart, and white where nothing is said:
 # ColorBrewer's RdBu with its grey middle made white, in an odd number of steps so that zero has one of its own.
-DIVERGING = LinearSegmentedColormap.from_list(
-    "red-white-blue",
-    ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7", "#ffffff"]
-    + ["#d1e5f0", "#92c5de", "#4393c3", "#2166ac", "#053061"],
-    N=257,
-)
+_REDS = ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7"]
+_BLUES = ["#d1e5f0", "#92c5de", "#4393c3", "#2166ac", "#053061"]
+DIVERGING = LinearSegmentedColormap.from_list("red-white-blue", [*_REDS, "#ffffff", *_BLUES], N=257)
 FOR, AGAINST, NEUTRAL = "#2166ac", "#b2182b", "#b8b8b8"
 INK, FAINT = "#222222", "#6a6a6a"
 
@@ -57,7 +56,7 @@ class Sheet:
     rows, columns: heights and widths of the panels in pixels.
     above: lines of text above every row, or one number per row.
     below: pixels kept free below every row, or one number per row (bars need them for their names).
-    left: pixels kept free on the left for the rows' labels.
+    labels: words to the left of the rows, one for each.
     key: keep room for a colour key at the bottom (see colour_key).
     """
 
@@ -69,17 +68,18 @@ class Sheet:
         title: str,
         above: int | Sequence[int] = 1,
         below: int | Sequence[int] = 0,
-        left: int = 0,
+        labels: Sequence[str] = (),
         key: bool = False,
     ):
         above = [above] * len(rows) if isinstance(above, int) else above
         below = [below] * len(rows) if isinstance(below, int) else below
+        left = max((_text_width(line) for label in labels for line in label.split("\n")), default=-_GAP) + _GAP
         inner = left + sum(columns) + _GAP * (len(columns) - 1)
         self.width = max(inner, 460) + 2 * _MARGIN
         lines = _wrapped(title, self.width - 2 * _MARGIN)
         x0 = (self.width - inner) // 2 + left
         self._lefts = [x0 + sum(columns[:c]) + _GAP * c for c in range(len(columns))]
-        self._widths, self._heights, self._label_x = columns, rows, x0 - _GAP
+        self._widths, self._heights = columns, rows
         y = _MARGIN + _TITLE_LINE * len(lines) + 4
         self._tops = []
         for height, text_lines, free in zip(rows, above, below, strict=True):
@@ -87,10 +87,12 @@ class Sheet:
             self._tops.append(y)
             y += height + free + 10
         self._key_top = y + 14
-        self.height = y + (66 if key else 0) + _MARGIN - 10
+        self.height = y + (80 if key else 0) + _MARGIN - 10
         self.figure = Figure(figsize=(self.width / _DPI, self.height / _DPI), dpi=_DPI, facecolor="white")
         FigureCanvasAgg(self.figure)
         self._words(self.width / 2, _MARGIN - 2, "\n".join(lines), size=_TITLE, va="top", weight="bold", spacing=1.3)
+        for top, height, label in zip(self._tops, rows, labels, strict=False):
+            self._words(x0 - _GAP, top + height / 2, label, ha="right", spacing=1.4)
 
     def image(self, row: int, column: int, image: Tensor, text: str = "", colour: str = INK) -> None:
         """One image (c, h, w) in [0, 1] with hard-edged pixels, and the words above it in `colour`."""
@@ -105,7 +107,9 @@ class Sheet:
         """
         axes = self._panel(row, column, text, colour)
         values = values.detach().cpu().float()
-        self._show(axes, (values.sum(0) if values.ndim == 3 else values).numpy(), cmap=DIVERGING, vmin=-limit, vmax=limit)
+        self._show(
+            axes, (values.sum(0) if values.ndim == 3 else values).numpy(), cmap=DIVERGING, vmin=-limit, vmax=limit
+        )
 
     def bars(
         self,
@@ -123,7 +127,9 @@ class Sheet:
         """
         colours = colours or {}
         axes = self._panel(row, column, text, INK)
-        axes.bar(range(len(names)), probabilities.tolist(), 0.78, color=[colours.get(k, NEUTRAL) for k in range(len(names))])
+        axes.bar(
+            range(len(names)), probabilities.tolist(), 0.78, color=[colours.get(k, NEUTRAL) for k in range(len(names))]
+        )
         if before is not None:
             axes.bar(range(len(names)), before.tolist(), 0.78, fill=False, edgecolor=INK, linewidth=0.7)
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[], facecolor="#f5f5f5")
@@ -136,11 +142,6 @@ class Sheet:
         for side in ("top", "left", "right"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set_color(FAINT)
-
-    def label(self, row: int, text: str) -> None:
-        """Words to the left of a row."""
-        y = self._tops[row] + self._heights[row] / 2
-        self._words(self._label_x, y, text, ha="right", va="center", size=_TEXT, spacing=1.4)
 
     def sign(self, row: int, column: int, symbol: str) -> None:
         """A large symbol, such as + or =, in the middle of a cell."""
@@ -157,6 +158,10 @@ class Sheet:
         axes.tick_params(length=0, labelsize=_SMALL, labelcolor=FAINT, pad=3)
         for spine in axes.spines.values():
             spine.set(color=FAINT, linewidth=0.5)
+        middle = self._key_top + 52
+        self._words(
+            self.width / 2, middle, "change of the logit, for a pixel from black to white", size=_SMALL, colour=FAINT
+        )
         self._words(x - 12, self._key_top + 15, low, ha="right", va="baseline", colour=AGAINST)
         self._words(x + width + 12, self._key_top + 15, high, ha="left", va="baseline", colour=FOR)
 
@@ -167,15 +172,16 @@ class Sheet:
 
     def _panel(self, row, column, text, colour):
         left, top = self._lefts[column], self._tops[row]
+        width = self._widths[column]
         if text:
-            self._words(left + self._widths[column] / 2, top - 11, text, va="baseline", colour=colour)
-        return self._axes(left, top, self._widths[column], self._heights[row])
+            widest = max(_text_width(line) for line in text.split("\n"))
+            size = _TEXT * min(1, (width + _GAP - 4) / widest)
+            self._words(left + width / 2, top - 11, text, size=size, va="baseline", colour=colour)
+        return self._axes(left, top, width, self._heights[row])
 
     def _axes(self, left, top, width, height):
         bottom = self.height - top - height
-        return self.figure.add_axes(
-            (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        )
+        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
     def _show(self, axes, pixels, **colours):
         enlarged = axes.get_window_extent().width >= pixels.shape[1] - 0.5
@@ -191,14 +197,18 @@ class Sheet:
         )  # fmt: skip
 
 
+@functools.lru_cache
+def _text_width(text: str, size: float = _TEXT, weight: str = "normal") -> int:
+    """Pixels that a line of text takes."""
+    font = FontProperties(size=size, weight=weight)
+    return round(TextToPath().get_text_width_height_descent(text, font, ismath=False)[0] * _DPI / 72)
+
+
 def _wrapped(text: str, width: int) -> list[str]:
-    """The text in lines that fit into `width` pixels at the title's size."""
-    font, measure = FontProperties(size=_TITLE, weight="bold"), TextToPath()
-    lines: list[str] = []
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and measure.get_text_width_height_descent(longer, font, ismath=False)[0] * _DPI / 72 <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
+    """The title in as few lines as fit into `width` pixels, of about the same length."""
+    count = -(-_text_width(text, _TITLE, "bold") // width)
+    for lines in range(count, len(text)):
+        wrapped = textwrap.wrap(text, width=-(-len(text) // lines) + 6)
+        if all(_text_width(line, _TITLE, "bold") <= width for line in wrapped):
+            return wrapped
+    return [text]
