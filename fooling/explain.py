@@ -98,10 +98,10 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
     classes: k of them for all images, or int64 (n, k) of each image's own.
     Raises UserError for a class that the classifier does not have.
     """
-    classes = torch.as_tensor(classes, dtype=torch.int64).cpu()
-    classes = classes.expand(len(images), -1) if classes.ndim == 1 else classes
     logits, maps = [], []
     with torch.inference_mode(False), torch.enable_grad(), frozen(classifier):
+        classes = torch.as_tensor(classes, dtype=torch.int64).cpu().clone()
+        classes = classes.expand(len(images), -1) if classes.ndim == 1 else classes
         for part, wanted in zip(images.split(_CHUNK), classes.split(_CHUNK), strict=True):
             pixels = part.detach().clone().to(_device(classifier)).requires_grad_()
             out = classifier(pixels).float()
@@ -149,8 +149,9 @@ def nudge(classifier: nn.Module, images: Tensor, classes: Tensor | Sequence[int]
     """
     gradients = input_gradients(classifier, images, classes)
     maps = gradients.maps
-    size = maps.std(dim=(2, 3, 4), keepdim=True) + 1e-12
-    moved = (gradients.images[:, None] + step * maps / size).clamp(0, 1)
+    pixels = (2, 3, 4)
+    deviation = (maps - maps.mean(pixels, keepdim=True)).square().mean(pixels, keepdim=True).sqrt()
+    moved = (gradients.images[:, None] + step * maps / (deviation + 1e-12)).clamp(0, 1)
     probabilities = predict(classifier, moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
     return Nudges(gradients, moved, probabilities)
 
