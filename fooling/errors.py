@@ -9,3 +9,18 @@ class MissingFile(UserError, FileNotFoundError):
     """A file or folder that was named and is not there."""
 
     __str__ = Exception.__str__  # OSError's own would print "[Errno ...]"
+
+
+class Stopped(Exception):
+    """A run was asked to stop, by Ctrl-C or SIGTERM, and has saved what it needs to go on."""
+
+    def __init__(self, message: str, signal_number: int):
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def require_positive(**numbers: float) -> None:
+    """Raise UserError naming the first that is not above zero."""
+    for name, number in numbers.items():
+        if not number > 0:
+            raise UserError(f"{name} must be above 0, got {number}")

@@ -1,0 +1,80 @@
+"""Checkpoints that survive a kill at any moment.
+
+Each is a folder named for the images seen, holding state.pt and a manifest.json with its checksum. It is written under
+another name and renamed when it is whole, so that what bears a checkpoint's name was once whole; the checksum tells
+whether it still is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, keep: int = 2) -> Path:
+    """Write `state` (nested dicts of tensors and plain values) and remove all but the newest `keep` checkpoints."""
+    target = folder / f"{images_seen:09d}"
+    partial = folder / f".{target.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    torch.save(state, partial / "state.pt")
+    manifest = {
+        "images_seen": images_seen,
+        "bytes": (partial / "state.pt").stat().st_size,
+        "sha256": _sha256(partial / "state.pt"),
+        "torch": torch.__version__,
+    }
+    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    for path in (partial / "state.pt", partial / "manifest.json", partial):
+        _flush(path)
+    if target.exists():  # a damaged one that was passed over when the run was resumed
+        shutil.rmtree(target)
+    partial.rename(target)
+    _flush(folder)
+    for old in list_checkpoints(folder)[keep:]:
+        shutil.rmtree(old)
+    return target
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, newest first."""
+    return sorted((p for p in folder.glob("*") if p.name.isdigit()), reverse=True)
+
+
+def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state that was saved. Raises ValueError, with the reason in one line, for a damaged checkpoint."""
+    try:
+        manifest = json.loads((checkpoint / "manifest.json").read_text())
+        size = (checkpoint / "state.pt").stat().st_size
+        if size != manifest["bytes"]:
+            raise ValueError(f"state.pt has {size} bytes in place of {manifest['bytes']}")
+        if _sha256(checkpoint / "state.pt") != manifest["sha256"]:
+            raise ValueError("state.pt does not have the contents that were written")
+        return torch.load(checkpoint / "state.pt", map_location=device, weights_only=True)
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """See to it that a file or a folder's list of names outlasts a power cut."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

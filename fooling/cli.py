@@ -1,0 +1,68 @@
+"""Verbs on the command line: each is a Python function, and its arguments are the function's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from importlib import import_module
+from inspect import signature
+from typing import Any, get_type_hints
+
+from fooling.errors import Stopped, UserError
+
+
+def main(program: str, verbs: Mapping[str, tuple[str, str]], argv: list[str] | None = None) -> int:
+    """Run `program VERB ...`, and return its exit code: 2 after an error that the user can mend, said in one line.
+
+    verbs: for each verb the "module:function" that does it, imported only when asked for, and a line of help. The
+    function's parameters become the options, or the fields of its one parameter if that is a dataclass.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, verbs))
+        print(f"usage: {program} VERB [options]\n")
+        print("\n".join(f"  {verb:<{width}}  {line}" for verb, (_, line) in verbs.items()))
+        print(f"\n{program} VERB --help lists the options of a verb.")
+        return 0 if argv else 2
+    verb, rest = argv[0], argv[1:]
+    if verb not in verbs:
+        return _fail(f"unknown verb {verb!r}: expected one of {', '.join(verbs)}")
+    module, name = verbs[verb][0].split(":")
+    try:
+        _call(f"{program} {verb}", getattr(import_module(module), name), rest)
+    except UserError as error:
+        return _fail(str(error))
+    except Stopped as stopped:
+        return _say(str(stopped), stopped.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    return 0
+
+
+def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
+    from jsonargparse import ArgumentParser, auto_cli, set_parsing_settings
+
+    class Parser(ArgumentParser):  # its own error() prints the whole usage, and says "error" twice
+        def error(self, message: str, ex: Exception | None = None) -> None:
+            raise UserError(" ".join(str(message).split()))
+
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    hints = get_type_hints(function)
+    parameters = list(signature(function).parameters)
+    config_class = hints[parameters[0]] if len(parameters) == 1 else None
+    if is_dataclass(config_class):
+        function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
+    else:
+        auto_cli(function, args=argv, prog=program, parser_class=Parser)
+
+
+def _fail(message: str) -> int:
+    return _say(f"error: {message}", 2)
+
+
+def _say(message: str, exit_code: int) -> int:
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:  # every process has the same to say: one of them does
+        print(message, file=sys.stderr)
+    return exit_code

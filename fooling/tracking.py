@@ -1,0 +1,133 @@
+"""Where a run can be watched: wandb, offline unless told otherwise, or nowhere. Both take the same calls."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from fooling.errors import UserError
+
+
+@dataclass
+class WandbConfig:
+    """What Weights & Biases is told."""
+
+    mode: Literal["offline", "online", "disabled"] = "offline"
+    """offline writes into the run folder and sends nothing; online sends (log in first); disabled does neither."""
+
+    project: str = "fooling-gan"
+    """The project that the run is filed under."""
+
+    entity: str | None = None
+    """The user or team that owns the project. Default: your own."""
+
+    name: str | None = None
+    """The run's name. Default: the name of the run folder."""
+
+    tags: list[str] = field(default_factory=list)
+    """Tags to find the run by."""
+
+
+class Tracker(Protocol):
+    """What a run asks of whatever watches it. Steps are images seen."""
+
+    def log(self, values: dict[str, float], step: int) -> None: ...
+
+    def log_image(self, name: str, image: np.ndarray, step: int, caption: str | None = None) -> None: ...
+
+    def log_animation(self, name: str, gif: Path, step: int) -> None: ...
+
+    def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class NullTracker:
+    """Watches nothing: for mode disabled, and for all processes but the main one."""
+
+    def log(self, values: dict[str, float], step: int) -> None: ...
+
+    def log_image(self, name: str, image: np.ndarray, step: int, caption: str | None = None) -> None: ...
+
+    def log_animation(self, name: str, gif: Path, step: int) -> None: ...
+
+    def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class WandbTracker:
+    """Logs to wandb, under one run id for the whole life of the run folder, resumed or not."""
+
+    def __init__(self, config: WandbConfig, folder: Path, settings: dict[str, Any]):
+        self.folder = folder / "wandb"
+        self.folder.mkdir(exist_ok=True)
+        # wandb stages artifacts in the user's data folder and keeps its cache there; a run keeps to its own folder.
+        os.environ.setdefault("WANDB_DATA_DIR", str(self.folder.resolve()))
+        os.environ.setdefault("WANDB_CACHE_DIR", str((self.folder / "cache").resolve()))
+        import wandb
+
+        self._wandb = wandb
+        try:
+            self.run = wandb.init(
+                mode=config.mode,
+                project=config.project,
+                entity=config.entity,
+                name=config.name or folder.name,
+                tags=config.tags or None,
+                id=_run_id(self.folder / "run-id"),
+                resume="allow",
+                dir=str(folder),
+                config=settings,
+                settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, init_timeout=30),
+            )
+        except (wandb.errors.UsageError, wandb.errors.CommError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"wandb cannot start in mode {config.mode} ({reason}): try --wandb.mode offline") from error
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self.run.log(values, step=step)
+
+    def log_image(self, name: str, image: np.ndarray, step: int, caption: str | None = None) -> None:
+        """Log an image, uint8 (h, w, 1 or 3): wandb stores floats black."""
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise ValueError(f"expected a uint8 image (h, w, c), got {image.dtype} {image.shape}")
+        pixels = image[..., 0] if image.shape[2] == 1 else image
+        self.run.log({name: self._wandb.Image(pixels, caption=caption)}, step=step)
+
+    def log_animation(self, name: str, gif: Path, step: int) -> None:
+        self.run.log({name: self._wandb.Video(str(gif), format="gif")}, step=step)
+
+    def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None:
+        artifact = self._wandb.Artifact(name, type=kind, metadata=metadata)
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):  # add_dir prints, whatever it is told
+            artifact.add_file(str(file), name=str(file.relative_to(folder)))
+        self.run.log_artifact(artifact)
+
+    def finish(self) -> None:
+        self.run.finish()
+
+
+def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:
+    """The tracker that the configuration asks for, and a line that says where its data goes."""
+    if config.mode == "disabled":
+        return NullTracker()
+    tracker = WandbTracker(config, folder, settings)
+    if config.mode == "offline":
+        print(f"wandb is offline: nothing is sent. To upload: wandb sync {folder}/wandb/offline-run-*")
+    else:
+        print(f"wandb: {tracker.run.url}")
+    return tracker
+
+
+def _run_id(file: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text()
+    file.write_text(uuid.uuid4().hex[:8])
+    return file.read_text()

@@ -1,0 +1,18 @@
+"""gan VERB: the command line. `accelerate launch -m gan VERB` is the same verb on many processes."""
+
+import sys
+
+from fooling import cli
+
+VERBS = {
+    "train": ("gan.train:train", "train a generator against a discriminator, or go on with a run"),
+    "sample": ("gan.sample:sample", "draw images from a trained generator"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    return cli.main("gan", VERBS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

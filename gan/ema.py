@@ -1,0 +1,32 @@
+"""The averaged generator: what is sampled, judged and saved."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class ExponentialMovingAverage:
+    """A running average of a network's weights, its memory counted in images.
+
+    After every `half_life` images the weight of what came before has halved. Early on the half-life is `ramp_up` times
+    the images seen so far, so that the first, random weights are soon forgotten (Karras et al. 2020, StyleGAN2-ADA,
+    appendix B; ramp_up = 0 turns this off). Buffers, such as BatchNorm's statistics, are copied.
+
+    network: the averaged copy, in evaluation mode, its parameters without gradients.
+    """
+
+    def __init__(self, network: nn.Module, *, half_life: float, ramp_up: float = 0.05):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.half_life, self.ramp_up = half_life, ramp_up
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, *, images_seen: int, batch_size: int) -> None:
+        """Move towards `network`, of which `batch_size` more images have been seen, `images_seen` in all."""
+        half_life = min(self.half_life, self.ramp_up * images_seen) if self.ramp_up else self.half_life
+        new = 1 - 0.5 ** (batch_size / max(half_life, 1e-8))
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), new)
+        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
+            average.copy_(current)

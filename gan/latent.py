@@ -1,0 +1,30 @@
+"""Moving through the space of latents."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fooling.errors import UserError
+
+
+def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Latents on the way from `start` to `end`, (steps, latent_dim), from `start` on and without `end` itself.
+
+    Along the great circle, with the length changing evenly (White 2016, "Sampling generative networks", section 2.1):
+    the straight line passes through lengths that a standard normal never has.
+    """
+    if start.shape != end.shape or start.ndim != 1:
+        raise UserError(f"expected two latents of shape (latent_dim,), got {tuple(start.shape)} and {tuple(end.shape)}")
+    t = torch.arange(steps)[:, None] / steps
+    lengths = torch.lerp(start.norm(), end.norm(), t)
+    a, b = start / start.norm(), end / end.norm()
+    angle = torch.acos((a @ b).clamp(-1, 1))
+    if angle.sin() < 1e-4:  # the same direction, or the opposite one: no circle to follow
+        return torch.lerp(start, end, t)
+    return lengths * (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+def walk(latents: Tensor, steps: int = 12) -> Tensor:
+    """A closed tour through latents (n, latent_dim), `steps` from each to the next: (n * steps, latent_dim)."""
+    return torch.cat([interpolate(a, b, steps) for a, b in zip(latents, latents.roll(-1, 0), strict=True)])

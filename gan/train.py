@@ -1,0 +1,196 @@
+"""Train a GAN: a generator learns to fool a discriminator, which learns to tell.
+
+accelerate launch -m gan train --config configs/mnist.yaml
+gan train --config configs/mnist.yaml --output elsewhere        # the same on one process, into another folder
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fooling.data import Batches, Images, load_config, seed_of
+from fooling.grids import grid, write_gif, write_png
+from fooling.processes import average_gradients
+from fooling.run import Run
+from gan.card import model_card
+from gan.config import TrainConfig, cosine
+from gan.ema import ExponentialMovingAverage
+from gan.latent import walk
+from gan.losses import LOSSES
+from gan.networks import Discriminator, Generator, draw_latents
+from gan.penalties import ZeroCentered
+from gan.steps import discriminator_step, generator_step
+
+# What the randomness of a run is for: each use has a stream of its own, whatever the seed.
+_WEIGHTS, _LATENTS, _SAMPLES = 1, 2, 3
+
+
+def train(config: TrainConfig) -> None:
+    """Train as configured, or go on with a run that was interrupted; the folder runs/NAME then holds everything.
+
+    Raises UserError, before anything is written, for settings that do not fit each other, the data or the processes;
+    also where training stops because a loss or a gradient is not finite.
+    """
+    with Run(config, total_images=round(config.kimg * 1000), product="generator/model.safetensors") as run:
+        data = run.first_on_each_machine(lambda: load_config(config.data))
+        gan = Gan(config, run, data)
+        run.open(gan.state)
+        if run.complete:
+            return run.say(f"{run.folder} is complete: nothing left to do")
+        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
+
+        while run.images_seen < run.total_images:
+            figures = gan.step()
+            run.advance(config.batch_size)
+            run.record(figures)
+            if run.due(config.log_kimg):
+                run.log()
+            if run.due(config.samples.kimg):
+                gan.draw()
+            if run.due(config.checkpoint_kimg):
+                run.save()
+            run.stop_if_asked()
+
+        if run.is_main:
+            gan.finish()
+
+
+class Gan:
+    """The two networks, their optimisers, the average, and one step of training them.
+
+    state: what a checkpoint holds of it. A step's randomness is a function of (seed, images seen), and each process
+    takes its rows of what is drawn for all of them, so that neither a resume nor the number of processes changes it.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run, data: Images):
+        self.config, self.run = config, run
+        self.batches = Batches(data, run.device, seed=config.seed)
+        self.share = run.share(config.batch_size)
+        channels, image_size = data.images.shape[1:3]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(config.seed, _WEIGHTS))
+            generator = Generator(image_size=image_size, channels=channels, **vars(config.generator))
+            discriminator = Discriminator(image_size=image_size, channels=channels, **vars(config.discriminator))
+        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
+        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
+        self.generator = generator.to(run.device, memory_format=layout)
+        self.discriminator = discriminator.to(run.device, memory_format=layout)
+        self.ema = ExponentialMovingAverage(
+            self.generator, half_life=config.ema.half_life_kimg * 1000, ramp_up=config.ema.ramp_up
+        )
+        self.generator_optimizer, self.discriminator_optimizer = (
+            torch.optim.Adam(
+                network.parameters(),
+                lr=config.optimizer.learning_rate,
+                betas=(config.optimizer.beta1, config.optimizer.beta2),
+                fused=run.device.type in ("cpu", "cuda"),
+            )
+            for network in (self.generator, self.discriminator)
+        )
+        self.state = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.ema.network,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+        self.loss = LOSSES[config.loss]
+        self.shown_latents = draw_latents(
+            config.samples.count, config.generator.latent_dim, seed_of(config.seed, _SAMPLES)
+        )
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of the discriminator, then one of the generator; returns the figures of the step."""
+        config, run = self.config, self.run
+        seen, progress = run.images_seen, run.images_seen / run.total_images
+        reals = self.batches.take(seen + self.share.start, self.share.stop - self.share.start)[0]
+        latents = self._latents(seen)
+        parts = list(zip(reals.chunk(config.micro_batches), latents.chunk(config.micro_batches), strict=True))
+        precision = run.accelerator.autocast
+        figures: dict[str, Tensor] = {}
+
+        # In one part, the fakes that the discriminator learns from still hold the graph that the generator learns by.
+        fakes_of = self.generator if len(parts) == 1 else torch.no_grad()(self.generator)
+        for real, z in parts:
+            with precision():
+                fake = fakes_of(z)
+            part = discriminator_step(
+                self.discriminator, real, fake, self.loss, self._penalty(seen, progress),
+                weight=len(z) / len(latents), autocast=precision(),
+            )  # fmt: skip
+            _add(figures, part, len(z) / len(latents))
+        figures["discriminator_gradient_norm"] = self._update(
+            self.discriminator_optimizer, config.optimizer.discriminator_ratio, progress
+        )
+        for real, z in parts:
+            if len(parts) > 1:
+                with precision():
+                    fake = self.generator(z)
+            part = generator_step(
+                self.discriminator, real, fake, self.loss, weight=len(z) / len(latents), autocast=precision()
+            )
+            _add(figures, part, len(z) / len(latents))
+        figures["generator_gradient_norm"] = self._update(self.generator_optimizer, 1.0, progress)
+        self.ema.update(self.generator, images_seen=seen + config.batch_size, batch_size=config.batch_size)
+        return figures
+
+    def _latents(self, seen: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of(self.config.seed, _LATENTS, seen))
+        latents = torch.randn(self.config.batch_size, self.config.generator.latent_dim, generator=generator)
+        return latents[self.share].to(self.run.device, non_blocking=True)
+
+    def _penalty(self, seen: int, progress: float) -> ZeroCentered | None:
+        """The penalty on the steps that have one: every so many, and as many times stronger (Karras et al. 2020)."""
+        penalty = self.config.penalty
+        if not penalty.gamma or (seen // self.config.batch_size) % penalty.every:
+            return None
+        return ZeroCentered(penalty.every * cosine(penalty.gamma, penalty.final_gamma, progress))
+
+    def _update(self, optimizer: torch.optim.Optimizer, ratio: float, progress: float) -> Tensor:
+        """One step of an optimiser along the gradients of all processes; returns their norm."""
+        (group,) = optimizer.param_groups
+        rates = self.config.optimizer
+        group["lr"] = ratio * cosine(rates.learning_rate, rates.final_learning_rate, progress)
+        norm = average_gradients(group["params"], self.run.accelerator)
+        optimizer.step()
+        optimizer.zero_grad()
+        return norm
+
+    def draw(self) -> None:
+        """Write what the averaged generator makes of the shown latents: samples/<images seen>.png, and the tracker."""
+        if self.run.is_main:
+            seen = self.run.images_seen
+            picture = grid(self.ema.network.sample(latents=self.shown_latents))
+            write_png(picture, self.run.folder / "samples" / f"{seen:09d}.png")
+            self.run.tracker.log_image("samples", picture, step=seen, caption=f"{seen / 1000:g} kimg")
+
+    def finish(self) -> None:
+        """Write the films and the generator that others load, and hand all three to the tracker."""
+        run, average, seen = self.run, self.ema.network, self.run.images_seen
+        drawn = [np.asarray(Image.open(p).convert("RGB")) for p in sorted((run.folder / "samples").glob("*.png"))]
+        films = {
+            "progress": write_gif(drawn, run.folder / "progress.gif", fps=8, hold=2),
+            "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=12),
+        }
+        write_png(drawn[-1], run.folder / "generator" / "samples.png")
+        average.save_pretrained(run.folder / "generator", card=model_card(self.config, run.summary()))
+        for name, film in films.items():
+            run.tracker.log_animation(name, film, step=seen)
+        run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
+        print(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
+
+    def _walk(self, stops: int = 16, steps: int = 8) -> Iterator[np.ndarray]:
+        """Frames of a closed tour through the first latents, seen from each of its stops at once."""
+        images = self.ema.network.sample(latents=walk(self.shown_latents[:stops], steps))
+        for frame in range(len(images)):
+            yield grid(images.roll(-frame, 0)[::steps])
+
+
+def _add(figures: dict[str, Tensor], part: dict[str, Tensor], weight: float) -> None:
+    for name, value in part.items():
+        figures[name] = figures.get(name, 0) + value * weight
