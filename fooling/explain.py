@@ -14,9 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fooling.ascent import ascend
 from fooling.classifiers import frozen
 from fooling.data import seed_of
 from fooling.errors import UserError
+from fooling.objectives import Channel
+from fooling.outputs import watched
+from fooling.parametrizations import Pixels
 
 _CHUNK = 500  # images whose activations fit comfortably into memory
 
@@ -75,6 +79,24 @@ class Confused:
     labels: Tensor | None
     gaps: Tensor
     nudges: Nudges
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the channels of one layer look for, f of them.
+
+    layer: its name. channels: which of its channels these are. image (c, h, w): the image they look at here.
+    weights (f, c, kh, kw): the filters themselves, where the layer is a convolution of images, else None.
+    activations: what they make of the image after ReLU, (f, h', w') or, in a dense layer, (f,).
+    exciting (f, c, h, w): for each an image that excites it strongly, found by climbing from noise.
+    """
+
+    layer: str
+    channels: list[int]
+    image: Tensor
+    weights: Tensor | None
+    activations: Tensor
+    exciting: Tensor
 
 
 def class_names(classifier: nn.Module, count: int | None = None) -> tuple[str, ...]:
@@ -188,6 +210,41 @@ def confused(
     )
 
 
+def filters(
+    classifier: nn.Module, image: Tensor, *, layer: str | None = None, count: int = 16, steps: int = 50, seed: int = 0
+) -> Filters:
+    """What a layer's channels are, what they make of an image (c, h, w), and which image excites each most.
+
+    layer: a name of classifier.named_modules(). Default: the first convolution.
+    count: at most so many channels, those that this image excites most.
+    steps: of the climb up the mean of each channel's map, from uniform noise, each moving the pixels by 1.0 times the
+        normalised gradient, within [0, 1].
+    Raises UserError for an unknown layer, and where there is no convolution to take by default.
+    """
+    layer = _first_convolution(classifier) if layer is None else layer
+    watched_layer = _relu_after(classifier, layer)
+    with torch.no_grad(), frozen(classifier), watched(classifier, [layer, watched_layer]) as look:
+        seen = look(image[None].to(_device(classifier)))
+    activations = seen.activations[watched_layer][0].detach().cpu().float().relu()
+    strength = activations.flatten(1).mean(1) if activations.ndim > 1 else activations
+    channels = sorted(strength.argsort(descending=True, stable=True)[:count].tolist())
+    starts = Pixels.noise(1, shape=image.shape, seed=seed)
+    climbs = [
+        ascend(classifier, Channel(watched_layer, k), starts, steps=steps, step="std", step_size=1.0, progress=False)
+        for k in channels
+    ]
+    weights = getattr(classifier.get_submodule(layer), "weight", None)
+    sees_images = weights is not None and weights.ndim == 4 and weights.shape[1] == len(image)
+    return Filters(
+        layer=layer,
+        channels=channels,
+        image=image.detach().cpu(),
+        weights=weights.detach().cpu()[channels] if sees_images else None,
+        activations=activations[channels],
+        exciting=torch.cat([climb.images for climb in climbs]),
+    )
+
+
 def untrained(classifier: nn.Module, seed: int = 0) -> nn.Module:
     """A copy of the classifier with fresh random weights, as before any training.
 
@@ -202,6 +259,26 @@ def untrained(classifier: nn.Module, seed: int = 0) -> nn.Module:
             elif any(True for _ in module.parameters(recurse=False)):
                 raise UserError(f"cannot make an untrained copy: layer {name!r} does not say how to start afresh")
     return fresh
+
+
+def _first_convolution(classifier: nn.Module) -> str:
+    for name, module in classifier.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return name
+    known = ", ".join(name for name, _ in classifier.named_modules() if name)
+    raise UserError(f"{type(classifier).__name__} has no convolution: name one of its layers, {known}")
+
+
+def _relu_after(classifier: nn.Module, layer: str) -> str:
+    """The ReLU module that follows the layer, if need be behind a normalisation; else the layer itself."""
+    names = [name for name, module in classifier.named_modules() if not any(module.children())]
+    for name in names[names.index(layer) + 1 :] if layer in names else []:
+        module = classifier.get_submodule(name)
+        if isinstance(module, nn.ReLU):
+            return name
+        if not isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d, nn.GroupNorm, nn.LayerNorm)):
+            break
+    return layer
 
 
 def _logits(classifier: nn.Module, images: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import Tensor
 
-from fooling.explain import Confused, Gradients, Mistakes, Nudges
+from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
 from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent
 
-_KEY = ("lighter here: less of it", "more of it")
+_KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 
 
 def draw_gallery(images: Tensor, texts: Sequence[str], *, title: str, columns: int = 5) -> np.ndarray:
@@ -148,6 +148,46 @@ def film(
         sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
         sheet.colour_key(limit, *_KEY)
         yield sheet.picture()
+
+
+def draw_filters(filters: Filters, *, title: str, on: str = "this image", columns: int = 8) -> np.ndarray:
+    """Every channel's filter, its activation on the image and the image that excites it most, one below the other.
+
+    on: what the image is.
+    """
+    height, width = panel_size(*filters.image.shape[-2:], about=112)
+    columns = min(columns, len(filters.channels))
+    maps = filters.activations.ndim == 3
+    kinds = ["filter"] * (filters.weights is not None) + [f"on {on}"] * maps + ["what excites\nit most"]
+    blocks = -(-len(filters.channels) // columns)
+    grey_filters = filters.weights is not None and len(filters.image) == 1
+    sheet = Sheet(
+        [height] * len(kinds) * blocks,
+        [width] * columns,
+        title=title,
+        above=([1] + [0] * (len(kinds) - 1)) * blocks,
+        below=([0] * (len(kinds) - 1) + [14]) * blocks,
+        labels=kinds * blocks,
+        key=grey_filters,
+    )
+    limit = 1.0 if filters.weights is None else filters.weights.abs().max().item()
+    strongest = filters.activations.max().clamp_min(1e-12)
+    for i, channel in enumerate(filters.channels):
+        row, column = len(kinds) * (i // columns), i % columns
+        text = f"channel {channel}" if maps else f"unit {channel}: {filters.activations[i]:.2g}"
+        if grey_filters:
+            sheet.map(row, column, filters.weights[i], limit, text)
+        elif filters.weights is not None:  # grey is zero
+            sheet.image(row, column, 0.5 + filters.weights[i] / (2 * limit), text)
+        if filters.weights is not None:
+            row, text = row + 1, ""
+        if maps:
+            sheet.image(row, column, filters.activations[i][None] / strongest, text)
+            row, text = row + 1, ""
+        sheet.image(row, column, filters.exciting[i], text)
+    if grey_filters:
+        sheet.colour_key(limit, "wants it dark", "wants it light", "weight of the filter")
+    return sheet.picture()
 
 
 def draw_confused(

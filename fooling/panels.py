@@ -148,8 +148,8 @@ class Sheet:
         x, y = self._lefts[column] + self._widths[column] / 2, self._tops[row] + self._heights[row] / 2
         self._words(x, y, symbol, size=2 * _TITLE, va="center", colour=FAINT)
 
-    def colour_key(self, limit: float, low: str, high: str) -> None:
-        """What the maps' colours mean: a bar from -limit to limit with words at its ends."""
+    def colour_key(self, limit: float, low: str, high: str, unit: str) -> None:
+        """What the maps' colours mean: a bar from -limit to limit, words at its ends, what is measured below it."""
         width, x = 240, (self.width - 240) / 2
         axes = self._axes(x, self._key_top, width, 18)
         axes.imshow(np.linspace(-1, 1, 257)[None], cmap=DIVERGING, aspect="auto", extent=(-1, 1, 0, 1))
@@ -158,10 +158,7 @@ class Sheet:
         axes.tick_params(length=0, labelsize=_SMALL, labelcolor=FAINT, pad=3)
         for spine in axes.spines.values():
             spine.set(color=FAINT, linewidth=0.5)
-        middle = self._key_top + 52
-        self._words(
-            self.width / 2, middle, "change of the logit, for a pixel from black to white", size=_SMALL, colour=FAINT
-        )
+        self._words(self.width / 2, self._key_top + 52, unit, size=_SMALL, colour=FAINT)
         self._words(x - 12, self._key_top + 15, low, ha="right", va="baseline", colour=AGAINST)
         self._words(x + width + 12, self._key_top + 15, high, ha="left", va="baseline", colour=FOR)
 
