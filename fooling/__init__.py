@@ -7,12 +7,20 @@ result = ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
 import importlib
 
 _PUBLIC = {
+    "ascent": ["Ascent", "Trace", "ascend"],
     "classifiers": ["Adapted", "Classifier", "LeNet", "SoftmaxRegression", "frozen", "load_classifier"],
+    "criteria": ["Confident", "Criterion", "Misclassified"],
     "data": ["Images", "load", "to_float"],
     "errors": ["MissingFile", "UserError"],
+    "objectives": [
+        "Channel", "Confusion", "Distance", "L2", "LogProbability", "Logit", "Margin", "Objective", "Probability",
+        "Reject", "TotalVariation", "Unit",
+    ],
+    "outputs": ["Outputs", "watched"],
+    "parametrizations": ["CPPN", "Fourier", "Latent", "Parametrization", "Pixels"],
     "pretrained": ["Pretrained"],
     "train": ["fit"],
-}
+}  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = sorted(_HOME)

@@ -1,0 +1,241 @@
+"""The climb: a classifier is held still, and each image follows its own gradient until the network is fooled.
+
+ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fooling.classifiers import frozen
+from fooling.climb import Climb, Climbers
+from fooling.criteria import Confident
+from fooling.errors import UserError
+from fooling.images import check_images
+from fooling.objectives import Objective
+from fooling.outputs import Outputs, PerImage, at, watched
+from fooling.parametrizations import Parametrization
+from fooling.steps import StepName, make_step
+
+Criterion = Callable[[Outputs], Tensor]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A climb at chosen steps. An image that has arrived stays as it is.
+
+    steps: the step numbers, 0 being the start.
+    images: float (len(steps), n, c, h, w).
+    probabilities: float (len(steps), n, classes).
+    """
+
+    steps: list[int]
+    images: Tensor
+    probabilities: Tensor
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Where n climbs ended.
+
+    images: float (n, c, h, w) in [0, 1].
+    params: float (n, ...), what was moved; the images themselves for Pixels.
+    probabilities: float (n, classes), what the classifier says of the images.
+    confidences: float (n,), the probability of the target class; of the likeliest class where there is no target.
+    steps: int64 (n,), how many steps each took.
+    success: bool (n,), whether the criterion was met; all False without one.
+    trace: the climb at the steps asked for, or None.
+    """
+
+    images: Tensor
+    params: Tensor
+    probabilities: Tensor
+    confidences: Tensor
+    steps: Tensor
+    success: Tensor
+    trace: Trace | None = None
+
+
+def ascend(
+    classifier: nn.Module,
+    objective: Objective,
+    parametrization: Parametrization,
+    *,
+    until: float | Criterion | None = None,
+    steps: int = 100,
+    step: StepName | None = None,
+    step_size: float | None = None,
+    decay: float = 0.0,
+    ball: tuple[str, float] | None = None,
+    blur: float = 0.0,
+    jitter: int = 0,
+    seed: int = 0,
+    trace: Collection[int] = (),
+    autocast: torch.dtype | None = None,
+    chunk: int = 128,
+    progress: bool = True,
+) -> Ascent:
+    """Climb the objective from each start, X <- (X + step_size * direction)(1 - decay), and stop each on arrival.
+
+    classifier: images float (n, c, h, w) in [0, 1] to logits (n, classes). It is left exactly as it was found, and
+        the climb runs where its weights are; the results are where the parametrization's were.
+    objective: what is climbed, such as Logit(3), or Logit(targets) with one class for each image.
+    parametrization: what is moved, and from where, such as Pixels.noise(1000).
+    until: a probability of the objective's target class, or a callable from Outputs to bool (n,) (fooling/criteria.py).
+        An image for which it holds leaves the batch. None: every image takes all the steps.
+    steps: the most steps an image may take.
+    step, step_size: the rule (fooling/steps.py) and how far. Default: what suits the parametrization.
+    decay: L2 decay as in Nguyen et al. 2015, arXiv:1412.1897, section 2.4.
+    ball: ("linf", radius) or ("l2", radius): stay that near to the start, for Pixels.
+    blur: a Gaussian of so many pixels after each step, for Pixels (Yosinski et al. 2015, arXiv:1506.06579, section 4).
+    jitter: before each gradient, shift the images by up to so many pixels each way, drawn from (seed, step).
+    trace: the steps at which to record images and probabilities, such as range(50).
+    autocast: torch.bfloat16 for speed; the probabilities are then those of the network in that precision.
+    chunk: how many images climb at once, few enough to stay in the processor's cache.
+    progress: show a bar, at a terminal, once the climb has taken two seconds.
+
+    Image i of a batch climbs as it would alone. Raises UserError for settings that do not fit each other, images
+    outside [0, 1] and gradients that are not finite, naming the image.
+    """
+    _check_settings(parametrization, steps, step_size, decay, ball, blur, jitter, chunk)
+    rule = make_step(parametrization.step if step is None else step)
+    n, home = len(parametrization), parametrization.params.device
+    device = next(classifier.parameters(), parametrization.params).device
+    with (
+        frozen(classifier, *parametrization.modules),
+        watched(classifier, objective.layers) as forward,
+        torch.autocast(device.type, autocast, enabled=autocast is not None),
+        tqdm(total=n, desc="climbing", unit="img", delay=2, leave=False, disable=None if progress else True) as bar,
+    ):
+        target = objective.target_class(classifier)
+        until = _criterion(until, objective, target)
+        _check_fit(classifier, forward, objective, until, parametrization, device)
+        log = _Log(n, home, target, bar)
+        climb = Climb(
+            forward=forward,
+            parametrization=parametrization,
+            logbook=log,
+            steps=steps,
+            step_size=parametrization.step_size if step_size is None else step_size,
+            decay=decay,
+            ball=ball,
+            blur=blur,
+            jitter=jitter,
+            seed=seed,
+            trace=trace,
+        )
+        for numbers in torch.arange(n, device=home).split(n if trace else chunk):
+            params = parametrization.params[numbers].detach().to(device)
+            with torch.no_grad():
+                starts = parametrization.image_fn(params)
+            climbers = Climbers(numbers, params, starts, _select(objective, numbers), _select(until, numbers), rule)
+            climb.run(climbers.to(device))
+    return log.result()
+
+
+class _Log:
+    """What became of all n images, gathered where the parametrization's tensors are; see climb.Logbook."""
+
+    def __init__(self, n: int, home: torch.device, target: int | Tensor | None, bar: tqdm):
+        self.n, self.home, self.target, self.bar = n, home, target, bar
+        self.images = self.params = self.probabilities = torch.empty(0)
+        self.steps = torch.zeros(n, dtype=torch.int64, device=home)
+        self.success = torch.zeros(n, dtype=torch.bool, device=home)
+        self.frames: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def arrive(self, some: Climbers, outputs: Outputs, step: int, success: Tensor) -> None:
+        numbers = self._write(some, outputs)
+        self.steps[numbers] = step
+        self.success[numbers] = success.to(self.home)
+        self.bar.update(len(numbers))
+
+    def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
+        self._write(some, outputs)
+        self.frames[step] = self.images.clone(), self.probabilities.clone()
+
+    def result(self) -> Ascent:
+        p = self.probabilities
+        confidences = p.amax(1) if self.target is None else at(p, self.target)
+        trace = None
+        if self.frames:
+            images, probabilities = zip(*self.frames.values(), strict=True)
+            trace = Trace(list(self.frames), torch.stack(images), torch.stack(probabilities))
+        return Ascent(self.images, self.params, p, confidences, self.steps, self.success, trace)
+
+    def _write(self, some: Climbers, outputs: Outputs) -> Tensor:
+        numbers = some.numbers.to(self.home)
+        for name, values in (
+            ("images", outputs.images),
+            ("params", some.params),
+            ("probabilities", outputs.probabilities),
+        ):
+            values = values.detach().to(self.home)
+            if len(getattr(self, name)) == 0:
+                setattr(self, name, values.new_zeros(self.n, *values.shape[1:]))
+            getattr(self, name)[numbers] = values
+        return numbers
+
+
+def _criterion(until: float | Criterion | None, objective: Objective, target: int | Tensor | None) -> Criterion | None:
+    if until is None or callable(until):
+        return until
+    if target is None:
+        raise UserError(f"until={until} needs a target class, and {objective} has none: pass a criterion, or None")
+    return Confident(target, until)
+
+
+def _select(something: Any, numbers: Tensor) -> Any:
+    """A user's own criterion may be a plain function, which holds nothing for each image."""
+    return something.select(numbers) if isinstance(something, PerImage) else something
+
+
+def _check_fit(
+    classifier: nn.Module,
+    forward: Callable[[Tensor, Tensor], Outputs],
+    objective: Objective,
+    until: Criterion | None,
+    parametrization: Parametrization,
+    device: torch.device,
+) -> None:
+    """Try one image, so that what does not fit is refused in one line before anything climbs."""
+    with torch.no_grad():
+        image = parametrization.image_fn(parametrization.params[:1].to(device))
+        check_images(image)
+        expected = getattr(classifier, "input_shape", None)
+        if expected is not None and image.shape[1:] != expected:
+            shapes = [" x ".join(map(str, shape)) for shape in (image.shape[1:], expected)]
+            raise UserError(f"the images are {shapes[0]}, the classifier takes {shapes[1]} (channels x height x width)")
+        outputs = forward(image, image)
+        for part in (objective, until):
+            if isinstance(part, PerImage):
+                part.check(len(parametrization), outputs.logits.shape[1])
+        objective.select(slice(0, 1)).to(device).score(outputs)
+
+
+def _check_settings(
+    parametrization: Parametrization,
+    steps: int,
+    step_size: float | None,
+    decay: float,
+    ball: tuple[str, float] | None,
+    blur: float,
+    jitter: int,
+    chunk: int,
+) -> None:
+    for name, value, least in (("steps", steps, 0), ("blur", blur, 0), ("jitter", jitter, 0), ("chunk", chunk, 1)):
+        if value < least:
+            raise UserError(f"{name} must be at least {least}, got {value}")
+    if step_size is not None and step_size <= 0:
+        raise UserError(f"step_size must be positive, got {step_size} (to go down, climb -objective)")
+    if not 0 <= decay < 1:
+        raise UserError(f"decay must be in [0, 1), got {decay}")
+    if ball is not None and (ball[0] not in ("linf", "l2") or ball[1] <= 0):
+        raise UserError(f"ball must be ('linf', radius) or ('l2', radius) with radius > 0, got {ball!r}")
+    if (ball or blur) and not parametrization.in_pixels:
+        raise UserError(f"a ball and a blur are for Pixels, not for {type(parametrization).__name__}")
