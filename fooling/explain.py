@@ -229,9 +229,11 @@ def filters(
     strength = activations.flatten(1).mean(1) if activations.ndim > 1 else activations
     channels = sorted(strength.argsort(descending=True, stable=True)[:count].tolist())
     starts = Pixels.noise(1, shape=image.shape, seed=seed)
+    # A touch of the map before ReLU wakes channels that noise leaves silent: they would have no gradient at all.
+    objectives = [Channel(watched_layer, k) + 1e-3 * Channel(layer, k) for k in channels]
     climbs = [
-        ascend(classifier, Channel(watched_layer, k), starts, steps=steps, step="std", step_size=1.0, progress=False)
-        for k in channels
+        ascend(classifier, objective, starts, steps=steps, step="std", step_size=1.0, progress=False)
+        for objective in objectives
     ]
     weights = getattr(classifier.get_submodule(layer), "weight", None)
     sees_images = weights is not None and weights.ndim == 4 and weights.shape[1] == len(image)

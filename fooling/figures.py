@@ -165,7 +165,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
         [height] * len(kinds) * blocks,
         [width] * columns,
         title=title,
-        above=([1] + [0] * (len(kinds) - 1)) * blocks,
+        above=([1 if maps else 2] + [0] * (len(kinds) - 1)) * blocks,
         below=([0] * (len(kinds) - 1) + [14]) * blocks,
         labels=kinds * blocks,
         key=grey_filters,
@@ -174,7 +174,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
     strongest = filters.activations.max().clamp_min(1e-12)
     for i, channel in enumerate(filters.channels):
         row, column = len(kinds) * (i // columns), i % columns
-        text = f"channel {channel}" if maps else f"unit {channel}: {filters.activations[i]:.2g}"
+        text = f"channel {channel}" if maps else f"unit {channel}\n{filters.activations[i]:.1f} on {on}"
         if grey_filters:
             sheet.map(row, column, filters.weights[i], limit, text)
         elif filters.weights is not None:  # grey is zero
