@@ -189,7 +189,8 @@ class Channel(Objective):
         return (self.layer,)
 
     def score(self, outputs: Outputs) -> Tensor:
-        return _unit(outputs, self.layer, (self.channel,)).flatten(1).mean(1)
+        unit = _unit(outputs, self.layer, (self.channel,))
+        return unit.reshape(len(unit), -1).mean(1)
 
 
 class Unit(Objective):

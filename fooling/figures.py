@@ -1,0 +1,250 @@
+"""Pictures of what a classifier sees, each of one thing from fooling/explain.py: uint8 (height, width, 3).
+
+Save them with write_png, film frames with write_gif, or hand them to wandb.Image. In every map blue pixels, made
+lighter, speak for the class and red ones against it; white ones do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
+from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent
+
+_KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
+
+
+def draw_gallery(images: Tensor, texts: Sequence[str], *, title: str, columns: int = 5) -> np.ndarray:
+    """Images (n, c, h, w), each with its words above it."""
+    columns = min(columns, len(images))
+    height, width = panel_size(*images.shape[-2:])
+    rows = -(-len(images) // columns)
+    sheet = Sheet([height] * rows, [width] * columns, title=title, above=max(t.count("\n") + 1 for t in texts))
+    for i, (image, text) in enumerate(zip(images, texts, strict=True)):
+        sheet.image(*divmod(i, columns), image, text)
+    return sheet.picture()
+
+
+def draw_weight_maps(maps: Tensor, names: Sequence[str] | None = None, *, title: str | None = None) -> np.ndarray:
+    """Weight maps (classes, c, h, w), all on one scale (see explain.weight_maps)."""
+    names = _names(names, len(maps))
+    height, width = panel_size(*maps.shape[-2:])
+    columns = min(5, len(maps))
+    rows = -(-len(maps) // columns)
+    sheet = Sheet([height] * rows, [width] * columns, title=title or "The weights of every class", key=True)
+    limit = _limit(maps)
+    for k, weights in enumerate(maps):
+        sheet.map(*divmod(k, columns), weights, limit, names[k])
+    sheet.colour_key(limit, *_KEY)
+    return sheet.picture()
+
+
+def draw_mistakes(mistakes: Mistakes, names: Sequence[str] | None = None, *, columns: int = 5) -> np.ndarray:
+    """Mistakes in rows, each with the right answer, the wrong one and how sure the classifier is of that."""
+    names = _names(names, int(max(mistakes.labels.max(), mistakes.predictions.max())) + 1)
+    texts = [
+        f"{_a(names[label])}, called {_a(names[prediction])}\n{percent(confidence)} sure"
+        for label, prediction, confidence in zip(
+            mistakes.labels.tolist(), mistakes.predictions.tolist(), mistakes.confidences.tolist(), strict=True
+        )
+    ]
+    title = f"The surest of its {mistakes.wrong:,} mistakes on {mistakes.total:,} images"
+    return draw_gallery(mistakes.images, texts, title=title, columns=columns)
+
+
+def draw_gradients(
+    gradients: Sequence[Gradients], labels: Sequence[str], names: Sequence[str] | None = None, *, title: str
+) -> np.ndarray:
+    """The first image of each `Gradients` with its maps, one labelled row for each: untrained above trained, say.
+
+    Panels of one row share a scale; a row whose gradients are smaller is drawn in stronger colours, and says so.
+    """
+    height, width = panel_size(*gradients[0].images.shape[-2:])
+    names = _names(names, gradients[0].probabilities.shape[1])
+    classes = gradients[0].classes[0].tolist()
+    limits = [_limit(g.maps[0]) for g in gradients]
+    largest = max(limits)
+    labels = [
+        f"{label}\n(colours \u00d7 {largest / limit:.2g})" if largest > 1.05 * limit else label
+        for label, limit in zip(labels, limits, strict=True)
+    ]
+    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=True)
+    for row, (each, limit) in enumerate(zip(gradients, limits, strict=True)):
+        sheet.image(row, 0, each.images[0], _answer(each.probabilities[0], names))
+        for column, k in enumerate(classes):
+            sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {_a(names[k])}")
+    sheet.colour_key(largest, *_KEY)
+    return sheet.picture()
+
+
+def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: str) -> np.ndarray:
+    """The first image + one step = the image after it, and the probabilities before and after; one row per class."""
+    gradients = nudges.gradients
+    names = _names(names, gradients.probabilities.shape[1])
+    height, width = panel_size(*gradients.images.shape[-2:])
+    classes = gradients.classes[0].tolist()
+    bars = max(260, 26 * len(names))
+    below = _room_for(names)
+    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=True)
+    before, limit = gradients.probabilities[0], _limit(gradients.maps[0])
+    for row, k in enumerate(classes):
+        after = nudges.probabilities[0, row]
+        sheet.image(row, 0, gradients.images[0], f"before: {names[k]}, {percent(before[k])}")
+        sheet.sign(row, 1, "+")
+        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {_a(names[k])}")
+        sheet.sign(row, 3, "=")
+        sheet.image(row, 4, nudges.moved[0, row], f"after: {names[k]}, {percent(after[k])}")
+        sheet.bars(row, 5, after, names, "after (outline: before)", colours={k: FOR}, before=before)
+    sheet.colour_key(limit, *_KEY)
+    return sheet.picture()
+
+
+def draw_probabilities(
+    image: Tensor, probabilities: Tensor, names: Sequence[str] | None = None, *, title: str
+) -> np.ndarray:
+    """One image (c, h, w) and the probabilities (classes,) it is given, as bars."""
+    names = _names(names, len(probabilities))
+    height, width = panel_size(*image.shape[-2:], about=252)
+    sheet = Sheet([height], [width, max(320, 30 * len(names))], title=title, below=_room_for(names))
+    best = int(probabilities.argmax())
+    sheet.image(0, 0, image)
+    sheet.bars(0, 1, probabilities, names, _answer(probabilities, names), colours={best: FOR})
+    return sheet.picture()
+
+
+def draw_strip(
+    path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str, columns: int = 7
+) -> np.ndarray:
+    """A climb from its first image to its last, at most `columns` of them, with their probabilities below."""
+    names = _names(names, path.probabilities.shape[1])
+    shown = [round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))]
+    height, width = panel_size(*path.images.shape[-2:])
+    sheet = Sheet([height, 84], [width] * len(shown), title=title, below=[0, _room_for(names)])
+    colours = _start_and_target(path)
+    for column, i in enumerate(shown):
+        sheet.image(0, column, path.images[i], f"step {steps[i]}")
+        text = _answer(path.probabilities[i], names)
+        sheet.bars(1, column, path.probabilities[i], names, text, colours)
+    return sheet.picture()
+
+
+def film(
+    path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str
+) -> Iterator[np.ndarray]:
+    """The frames of a climb: the image, the map of where it goes next, and the probabilities moving."""
+    names = _names(names, path.probabilities.shape[1])
+    height, width = panel_size(*path.images.shape[-2:], about=252)
+    target = int(path.classes[0, 0])
+    limit, colours = _limit(path.maps), _start_and_target(path)
+    for i, step in enumerate(steps):
+        sheet = Sheet(
+            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True
+        )
+        sheet.image(0, 0, path.images[i], f"step {step}")
+        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {_a(names[target])}")
+        sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
+        sheet.colour_key(limit, *_KEY)
+        yield sheet.picture()
+
+
+def draw_filters(filters: Filters, *, title: str, on: str = "this image", columns: int = 8) -> np.ndarray:
+    """Every channel's filter, its activation on the image and the image that excites it most, one below the other.
+
+    on: what the image is.
+    """
+    height, width = panel_size(*filters.image.shape[-2:], about=112)
+    columns = min(columns, len(filters.channels))
+    maps = filters.activations.ndim == 3
+    kinds = ["filter"] * (filters.weights is not None) + [f"on {on}"] * maps + ["what excites\nit most"]
+    blocks = -(-len(filters.channels) // columns)
+    grey_filters = filters.weights is not None and len(filters.image) == 1
+    sheet = Sheet(
+        [height] * len(kinds) * blocks,
+        [width] * columns,
+        title=title,
+        above=([1 if maps else 2] + [0] * (len(kinds) - 1)) * blocks,
+        below=([0] * (len(kinds) - 1) + [14]) * blocks,
+        labels=kinds * blocks,
+        key=grey_filters,
+    )
+    limit = 1.0 if filters.weights is None else filters.weights.abs().max().item()
+    strongest = filters.activations.max().clamp_min(1e-12)
+    for i, channel in enumerate(filters.channels):
+        row, column = len(kinds) * (i // columns), i % columns
+        text = f"channel {channel}" if maps else f"unit {channel}\n{filters.activations[i]:.1f} on {on}"
+        if grey_filters:
+            sheet.map(row, column, filters.weights[i], limit, text)
+        elif filters.weights is not None:  # grey is zero
+            sheet.image(row, column, 0.5 + filters.weights[i] / (2 * limit), text)
+        if filters.weights is not None:
+            row, text = row + 1, ""
+        if maps:
+            sheet.image(row, column, filters.activations[i][None] / strongest, text)
+            row, text = row + 1, ""
+        sheet.image(row, column, filters.exciting[i], text)
+    if grey_filters:
+        sheet.colour_key(limit, "wants it dark", "wants it light", "weight of the filter")
+    return sheet.picture()
+
+
+def draw_confused(
+    confused: Confused,
+    names: Sequence[str] | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    title: str | None = None,
+) -> np.ndarray:
+    """One row per confused image: the image, both gradients on one scale, and the image moved towards either class.
+
+    rows: which of the images. Default: all.
+    """
+    rows = range(len(confused.indices)) if rows is None else rows
+    nudges = confused.nudges
+    gradients = nudges.gradients
+    names = _names(names, gradients.probabilities.shape[1])
+    height, width = panel_size(*gradients.images.shape[-2:])
+    title = title or "Between two classes: what would tip the balance"
+    labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
+    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=True)
+    limit = _limit(gradients.maps[list(rows)])
+    for row, i in enumerate(rows):
+        pair = gradients.classes[i].tolist()
+        doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
+        sheet.image(row, 0, gradients.images[i], doubt)
+        for j, k in enumerate(pair):
+            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {_a(names[k])}")
+            sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
+    sheet.colour_key(limit, *_KEY)
+    return sheet.picture()
+
+
+def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
+    return [str(k) for k in range(count)] if names is None else names
+
+
+def _a(name: str) -> str:
+    """a 7, an 8, an ankle boot."""
+    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
+
+
+def _answer(probabilities: Tensor, names: Sequence[str]) -> str:
+    best = int(probabilities.argmax())
+    return f"{names[best]}: {percent(probabilities[best])}"
+
+
+def _limit(maps: Tensor) -> float:
+    """Where the colours end: the largest value but for the outermost 0.1 %, which would pale all others."""
+    values = maps.sum(-3).abs().flatten()
+    return max(values.kthvalue(max(1, round(0.999 * len(values)))).values.item(), 1e-12)
+
+
+def _room_for(names: Sequence[str]) -> int:
+    longest = max(map(len, names))
+    return 24 if longest <= 2 else 14 + 9 * longest
+
+
+def _start_and_target(path: Gradients) -> dict[int, str]:
+    return {int(path.probabilities[0].argmax()): AGAINST, int(path.classes[0, 0]): FOR}
