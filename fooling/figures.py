@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
-from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent
+from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent, with_article
 
 _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 
@@ -46,7 +46,7 @@ def draw_mistakes(mistakes: Mistakes, names: Sequence[str] | None = None, *, col
     """Mistakes in rows, each with the right answer, the wrong one and how sure the classifier is of that."""
     names = _names(names, int(max(mistakes.labels.max(), mistakes.predictions.max())) + 1)
     texts = [
-        f"{_a(names[label])}, called {_a(names[prediction])}\n{percent(confidence)} sure"
+        f"{with_article(names[label])}, called {with_article(names[prediction])}\n{percent(confidence)} sure"
         for label, prediction, confidence in zip(
             mistakes.labels.tolist(), mistakes.predictions.tolist(), mistakes.confidences.tolist(), strict=True
         )
@@ -75,7 +75,7 @@ def draw_gradients(
     for row, (each, limit) in enumerate(zip(gradients, limits, strict=True)):
         sheet.image(row, 0, each.images[0], _answer(each.probabilities[0], names))
         for column, k in enumerate(classes):
-            sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {_a(names[k])}")
+            sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {with_article(names[k])}")
     sheet.colour_key(largest, *_KEY)
     return sheet.picture()
 
@@ -94,7 +94,7 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
         after = nudges.probabilities[0, row]
         sheet.image(row, 0, gradients.images[0], f"before: {names[k]}, {percent(before[k])}")
         sheet.sign(row, 1, "+")
-        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {_a(names[k])}")
+        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {with_article(names[k])}")
         sheet.sign(row, 3, "=")
         sheet.image(row, 4, nudges.moved[0, row], f"after: {names[k]}, {percent(after[k])}")
         sheet.bars(row, 5, after, names, "after (outline: before)", colours={k: FOR}, before=before)
@@ -144,7 +144,7 @@ def film(
             [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True
         )
         sheet.image(0, 0, path.images[i], f"step {step}")
-        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {_a(names[target])}")
+        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
         sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
         sheet.colour_key(limit, *_KEY)
         yield sheet.picture()
@@ -215,7 +215,7 @@ def draw_confused(
         doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
         sheet.image(row, 0, gradients.images[i], doubt)
         for j, k in enumerate(pair):
-            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {_a(names[k])}")
+            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {with_article(names[k])}")
             sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
     sheet.colour_key(limit, *_KEY)
     return sheet.picture()
@@ -223,11 +223,6 @@ def draw_confused(
 
 def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
     return [str(k) for k in range(count)] if names is None else names
-
-
-def _a(name: str) -> str:
-    """a 7, an 8, an ankle boot."""
-    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
 def _answer(probabilities: Tensor, names: Sequence[str]) -> str:

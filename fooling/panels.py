@@ -43,6 +43,13 @@ def percent(probability: float) -> str:
     return f"{probability * 100:.{digits}f}\u00a0%"
 
 
+def with_article(name: str) -> str:
+    """A class's name as in "it is ...": a 7, an 8, an ankle boot; "none" stays as it is."""
+    if name == "none":
+        return name
+    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
+
+
 def panel_size(height: int, width: int, about: int = 168) -> tuple[int, int]:
     """Pixels (height, width) at which to draw an image: the whole multiple of its own size nearest below `about`."""
     longest = max(height, width)
