@@ -12,6 +12,7 @@ _PUBLIC = {
     "criteria": ["Confident", "Criterion", "Misclassified"],
     "data": ["Images", "load", "to_float"],
     "errors": ["MissingFile", "UserError"],
+    "evolution": ["Evolution", "GaussianMutation", "PolynomialMutation", "evolve"],
     "objectives": [
         "Channel", "Confusion", "Distance", "L2", "LogProbability", "Logit", "Margin", "Objective", "Probability",
         "Reject", "TotalVariation", "Unit",

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fooling.classifiers import frozen
+from fooling.classifiers import channels_innermost, frozen
 from fooling.climb import Climb, Climbers
 from fooling.criteria import Confident
 from fooling.errors import UserError
-from fooling.images import check_images
+from fooling.images import check_fit
 from fooling.objectives import Objective
 from fooling.outputs import Outputs, PerImage, at, watched
 from fooling.parametrizations import Parametrization
@@ -109,13 +109,21 @@ def ascend(
     device = next(classifier.parameters(), parametrization.params).device
     with (
         frozen(classifier, *parametrization.modules),
+        channels_innermost(classifier, *parametrization.modules),
         watched(classifier, objective.layers) as forward,
         torch.autocast(device.type, autocast, enabled=autocast is not None),
         tqdm(total=n, desc="climbing", unit="img", delay=2, leave=False, disable=None if progress else True) as bar,
     ):
         target = objective.target_class(classifier)
         until = _criterion(until, objective, target)
-        _check_fit(classifier, forward, objective, until, parametrization, device)
+        with torch.no_grad():  # one image, so that what does not fit is refused in one line before anything climbs
+            image = parametrization.image_fn(parametrization.params[:1].to(device))
+            check_fit(classifier, image)
+            first = forward(image, image)
+            for part in (objective, until):
+                if isinstance(part, PerImage):
+                    part.check(n, first.logits.shape[1])
+            objective.select(slice(0, 1)).to(device).score(first)
         log = _Log(n, home, target, bar)
         climb = Climb(
             forward=forward,
@@ -193,29 +201,6 @@ def _criterion(until: float | Criterion | None, objective: Objective, target: in
 def _select(something: Any, numbers: Tensor) -> Any:
     """A user's own criterion may be a plain function, which holds nothing for each image."""
     return something.select(numbers) if isinstance(something, PerImage) else something
-
-
-def _check_fit(
-    classifier: nn.Module,
-    forward: Callable[[Tensor, Tensor], Outputs],
-    objective: Objective,
-    until: Criterion | None,
-    parametrization: Parametrization,
-    device: torch.device,
-) -> None:
-    """Try one image, so that what does not fit is refused in one line before anything climbs."""
-    with torch.no_grad():
-        image = parametrization.image_fn(parametrization.params[:1].to(device))
-        check_images(image)
-        expected = getattr(classifier, "input_shape", None)
-        if expected is not None and image.shape[1:] != expected:
-            shapes = [" x ".join(map(str, shape)) for shape in (image.shape[1:], expected)]
-            raise UserError(f"the images are {shapes[0]}, the classifier takes {shapes[1]} (channels x height x width)")
-        outputs = forward(image, image)
-        for part in (objective, until):
-            if isinstance(part, PerImage):
-                part.check(len(parametrization), outputs.logits.shape[1])
-        objective.select(slice(0, 1)).to(device).score(outputs)
 
 
 def _check_settings(

@@ -195,6 +195,23 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             parameter.requires_grad = want
 
 
+@contextlib.contextmanager
+def channels_innermost(*modules: nn.Module) -> Iterator[None]:
+    """Inside the block: convolution weights on the CPU in the memory layout that oneDNN is fastest with.
+
+    The values are the same; after it, the weights are the very tensors that they were.
+    """
+    kernels = [p for root in modules for p in root.parameters() if p.dim() == 4 and p.device.type == "cpu"]
+    before = [kernel.data for kernel in kernels]
+    try:
+        for kernel in kernels:
+            kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
+        yield
+    finally:
+        for kernel, data in zip(kernels, before, strict=True):
+            kernel.data = data
+
+
 def _import(name: str) -> nn.Module:
     module_name, attribute = name.split(":")
     if "" not in sys.path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fooling.errors import UserError
@@ -25,6 +25,15 @@ def check_images(images: Tensor, numbers: Tensor | None = None) -> None:
         low, high = flat[index].aminmax()
         number = index if numbers is None else int(numbers[index])
         raise UserError(f"image {number} is outside [0, 1]: its values go from {low:g} to {high:g}")
+
+
+def check_fit(classifier: nn.Module, images: Tensor) -> None:
+    """Raise UserError unless these are images, and of the shape that the classifier says it takes (input_shape)."""
+    check_images(images)
+    takes = getattr(classifier, "input_shape", None)
+    if takes is not None and images.shape[1:] != tuple(takes):
+        got, expected = (" x ".join(map(str, shape)) for shape in (images.shape[1:], takes))
+        raise UserError(f"the images are {got}, the classifier takes {expected} (channels x height x width)")
 
 
 def blurred(images: Tensor, sigma: Tensor | float) -> Tensor:
