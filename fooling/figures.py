@@ -34,11 +34,16 @@ def draw_weight_maps(maps: Tensor, names: Sequence[str] | None = None, *, title:
     height, width = panel_size(*maps.shape[-2:])
     columns = min(5, len(maps))
     rows = -(-len(maps) // columns)
-    sheet = Sheet([height] * rows, [width] * columns, title=title or "The weights of every class", key=True)
+    sheet = Sheet(
+        [height] * rows,
+        [width] * columns,
+        title=title or "The weights: what speaks for and against each class",
+        key=_KEY,
+    )
     limit = _limit(maps)
     for k, weights in enumerate(maps):
         sheet.map(*divmod(k, columns), weights, limit, names[k])
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -71,12 +76,12 @@ def draw_gradients(
         f"{label}\n(colours \u00d7 {largest / limit:.2g})" if largest > 1.05 * limit else label
         for label, limit in zip(labels, limits, strict=True)
     ]
-    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=True)
+    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=_KEY)
     for row, (each, limit) in enumerate(zip(gradients, limits, strict=True)):
         sheet.image(row, 0, each.images[0], _answer(each.probabilities[0], names))
         for column, k in enumerate(classes):
             sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {with_article(names[k])}")
-    sheet.colour_key(largest, *_KEY)
+    sheet.colour_key(largest)
     return sheet.picture()
 
 
@@ -88,7 +93,7 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     classes = gradients.classes[0].tolist()
     bars = max(260, 26 * len(names))
     below = _room_for(names)
-    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=True)
+    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=_KEY)
     before, limit = gradients.probabilities[0], _limit(gradients.maps[0])
     for row, k in enumerate(classes):
         after = nudges.probabilities[0, row]
@@ -98,7 +103,7 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
         sheet.sign(row, 3, "=")
         sheet.image(row, 4, nudges.moved[0, row], f"after: {names[k]}, {percent(after[k])}")
         sheet.bars(row, 5, after, names, "after (outline: before)", colours={k: FOR}, before=before)
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -141,12 +146,12 @@ def film(
     limit, colours = _limit(path.maps), _start_and_target(path)
     for i, step in enumerate(steps):
         sheet = Sheet(
-            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True
+            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=_KEY
         )
         sheet.image(0, 0, path.images[i], f"step {step}")
         sheet.map(0, 1, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
         sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
-        sheet.colour_key(limit, *_KEY)
+        sheet.colour_key(limit)
         yield sheet.picture()
 
 
@@ -168,7 +173,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
         above=([1 if maps else 2] + [0] * (len(kinds) - 1)) * blocks,
         below=([0] * (len(kinds) - 1) + [14]) * blocks,
         labels=kinds * blocks,
-        key=grey_filters,
+        key=("wants it dark", "wants it light", "weight of the filter") if grey_filters else None,
     )
     limit = 1.0 if filters.weights is None else filters.weights.abs().max().item()
     strongest = filters.activations.max().clamp_min(1e-12)
@@ -186,7 +191,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
             row, text = row + 1, ""
         sheet.image(row, column, filters.exciting[i], text)
     if grey_filters:
-        sheet.colour_key(limit, "wants it dark", "wants it light", "weight of the filter")
+        sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -208,7 +213,7 @@ def draw_confused(
     height, width = panel_size(*gradients.images.shape[-2:])
     title = title or "Between two classes: what would tip the balance"
     labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
-    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=True)
+    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=_KEY)
     limit = _limit(gradients.maps[list(rows)])
     for row, i in enumerate(rows):
         pair = gradients.classes[i].tolist()
@@ -217,7 +222,7 @@ def draw_confused(
         for j, k in enumerate(pair):
             sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {with_article(names[k])}")
             sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 

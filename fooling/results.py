@@ -43,11 +43,13 @@ class Results:
         self.tracker.log_animation(name, path, step=0)
 
     def numbers(self, summary: Mapping[str, Any], **tensors: Tensor) -> None:
-        """summary.json of the settings and what came of them, numbers.npz of the tensors."""
+        """summary.json of what came out and the settings behind it, numbers.npz of the tensors."""
         with open(self._file("summary.json"), "w") as file:
-            json.dump({"settings": self.settings, **summary}, file, indent=2, default=str)
+            json.dump({**summary, "settings": self.settings}, file, indent=2, default=str)
             file.write("\n")
-        np.savez_compressed(self._file("numbers.npz"), **{name: t.detach().cpu().numpy() for name, t in tensors.items()})
+        np.savez_compressed(
+            self._file("numbers.npz"), **{name: t.detach().cpu().numpy() for name, t in tensors.items()}
+        )
         self.tracker.log({k: v for k, v in summary.items() if isinstance(v, (int, float))}, step=0)
 
     def __enter__(self) -> Self:

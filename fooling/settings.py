@@ -32,7 +32,7 @@ class VerbConfig:
     """What every verb can be told."""
 
     model: str | None = None
-    """A classifier: a saved folder, hub:owner/name, or package.module:factory. Default: a LeNet, trained on first use."""
+    """A saved folder, hub:owner/name, or package.module:factory. Default: a LeNet, trained on first use."""
 
     input: InputConfig = field(default_factory=InputConfig)
     """The images that a package.module:factory takes."""
@@ -131,6 +131,23 @@ class ExplainConfig(VerbConfig):
             raise UserError("--towards needs at least one class")
         if self.image is not None and self.digit is not None:
             raise UserError("--digit and --image both say what to look at: give one of them")
+
+
+@dataclass
+class EvolveConfig(VerbConfig):
+    """Breed an image for every class without looking at a gradient."""
+
+    encoding: Literal["direct", "cppn"] = "direct"
+    """What is bred: pixels, or networks that draw pictures with symmetry and structure."""
+
+    confidence: float = 0.99
+    """Stop when the network is as sure as this of every class."""
+
+    evaluations: int = 200_000
+    """Give up after asking the network about so many images."""
+
+    def __post_init__(self) -> None:
+        check_climb(self.confidence, self.evaluations, None)
 
 
 def check_climb(confidence: float, steps: int, step_size: float | None) -> None:

@@ -1,4 +1,4 @@
-"""The image that a verb starts from: a file of the user's, or one of a data set's test images."""
+"""What a verb starts from: an image file of the user's, one of a data set's test images, or something meaningless."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fooling.data import Images, to_float
 from fooling.errors import MissingFile, UserError
 from fooling.explain import predict
+from fooling.parametrizations import CPPN, Fourier, Parametrization, Pixels
 
 
 def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
@@ -68,6 +69,32 @@ def doubtful_example(classifier: nn.Module, data: Images, label: int, others: Se
     doubt = torch.minimum(logs[:, label], logs[:, contenders].amax(1))
     chosen = doubt.argmax()
     return int(numbers[chosen]), images[chosen]
+
+
+def meaningless_start(
+    classifier: nn.Module, parametrization: str, kind: str, target: int, seed: int
+) -> tuple[str, Parametrization]:
+    """What it is, and the start of one climb that the classifier does not take for the target class yet.
+
+    parametrization: pixels, fourier or cppn. kind: noise; of pixels also smooth, black, grey or white.
+    Raises UserError if the classifier takes whatever there is for the target class.
+    """
+    shape = classifier.input_shape
+    what, make = {
+        ("pixels", "noise"): ("uniform noise", lambda n: Pixels.noise(n, shape=shape, seed=seed)),
+        ("pixels", "smooth"): ("smooth noise", lambda n: Pixels.smooth(n, shape=shape, seed=seed)),
+        ("pixels", "black"): ("a black image", lambda n: Pixels.black(n, shape=shape)),
+        ("pixels", "grey"): ("a grey image", lambda n: Pixels.grey(n, shape=shape)),
+        ("pixels", "white"): ("a white image", lambda n: Pixels.white(n, shape=shape)),
+        ("fourier", "noise"): ("a grey haze", lambda n: Fourier.noise(n, shape=shape, seed=seed)),
+        ("cppn", "noise"): ("a random drawing", lambda n: CPPN.noise(n, shape=shape, seed=seed)),
+    }[parametrization, kind]
+    starts = make(50)
+    others = predict(classifier, starts.image_fn(starts.params)).argmax(1) != target
+    if not others.any():
+        raise UserError(f"{what} is class {target} to the network already: choose another --target or --start")
+    starts.params = starts.params[others][:1]
+    return what, starts
 
 
 def _of_label(classifier: nn.Module, data: Images, label: int) -> tuple[Tensor, Tensor]:

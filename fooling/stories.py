@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fooling.ascent import ascend
 from fooling.explain import Gradients, input_gradients
@@ -26,7 +27,7 @@ class Story:
     """How an image became one of the target class to a network.
 
     what: what it began as. names: what the classes are called. target: the class.
-    path: the images on the way, what the network says of each and where it would go next. steps: how many it took there.
+    path: the images on the way, what the network says of each and where it would go next; steps: when that was.
     success: whether the network became as sure as it should.
     """
 
@@ -41,15 +42,15 @@ class Story:
     def words(self) -> str:
         """What happened, in one sentence."""
         first, last = self.path.probabilities[[0, -1]]
-        change = (self.path.images[-1] - self.path.images[0]).abs().mean().item()
         called, target = int(first.argmax()), with_article(self.names[self.target])
-        after = f"after {self.steps[-1]} step{'s' * (self.steps[-1] != 1)}"
-        end = f"is {target} with {percent(last[self.target])} {after}" if self.success else (
-            f"did not become {target}: the network is {percent(last[self.target])} sure of that {after}"
-        )
+        steps = f"{self.steps[-1]} step{'s' * (self.steps[-1] != 1)}"
+        change = (self.path.images[-1] - self.path.images[0]).abs().mean().item()
+        then = "that" if called == self.target else target
+        outcome = f"is called {then} with" if self.success else f"did not become {target}, which has"
         return (
-            f"{self.what}, to the network {with_article(self.names[called])} with {percent(first[called])}, {end};"
-            f" the average pixel moved {percent(change)} of the way from black to white"
+            f"{self.what[0].upper()}{self.what[1:]}, called {with_article(self.names[called])}"
+            f" with {percent(first[called])}, {outcome} {percent(last[self.target])} after {steps}"
+            f" that moved the average pixel {percent(change)} of the way from black to white"
         )
 
     @property
@@ -68,9 +69,15 @@ class Story:
             "mean_change": (self.path.images[-1] - self.path.images[0]).abs().mean().item(),
         }
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The climb's images, gradients and probabilities at its steps, for npz."""
+        path = self.path
+        steps = torch.tensor(self.steps)
+        return dict(steps=steps, images=path.images, gradients=path.maps[:, 0], probabilities=path.probabilities)
+
     def write(self, results: Results, name: str, title: str) -> None:
         """The strip NAME.png and the film NAME.gif."""
-        title = title[0].upper() + title[1:]
         results.picture(name, draw_strip(self.path, self.steps, self.names, title=title))
         results.film(name, film(self.path, self.steps, self.names, title=title))
 
@@ -93,9 +100,7 @@ def climb(
     **step: Any,
 ) -> Story:
     """The story of one image's climb up the target's logit until the network is so sure; step: as ascend takes it."""
-    ascent = ascend(
-        classifier, Logit(target), start, until=confidence, steps=steps, trace=range(steps + 1), **step
-    )
+    ascent = ascend(classifier, Logit(target), start, until=confidence, steps=steps, trace=range(steps + 1), **step)
     taken = int(ascent.steps[0])
     shown = sorted({round(i) for i in np.linspace(0, taken, _FRAMES)})
     path = input_gradients(classifier, ascent.trace.images[shown, 0], [target])

@@ -3,22 +3,25 @@
 fooling trick --target 3
 fooling morph --from 7 --to 3
 fooling explain --digit 5 --towards 5 8
+fooling evolve --encoding cppn
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from fooling.classifiers import load_classifier
 from fooling.data import Images, load_config, to_float
 from fooling.errors import UserError
+from fooling.evolution import evolve as evolution_of
 from fooling.explain import (
+    Nudges,
     class_names,
     confused,
     filters,
@@ -32,6 +35,7 @@ from fooling.explain import (
 from fooling.figures import (
     draw_confused,
     draw_filters,
+    draw_gallery,
     draw_gradients,
     draw_mistakes,
     draw_nudges,
@@ -40,10 +44,10 @@ from fooling.figures import (
 )
 from fooling.outputs import check_target
 from fooling.panels import percent, with_article
-from fooling.parametrizations import CPPN, Fourier, Parametrization, Pixels
+from fooling.parametrizations import CPPN, Pixels
 from fooling.results import Results
-from fooling.settings import ExplainConfig, MorphConfig, TrickConfig, VerbConfig
-from fooling.starts import doubtful_example, read_image, sure_example
+from fooling.settings import EvolveConfig, ExplainConfig, MorphConfig, TrickConfig, VerbConfig
+from fooling.starts import doubtful_example, meaningless_start, read_image, sure_example
 from fooling.stories import climb
 
 Pictures = dict[str, np.ndarray]
@@ -56,12 +60,17 @@ def trick(config: TrickConfig) -> Path:
     """
     classifier, _, names = _open(config)
     check_target(config.target, len(names))
-    what, start, step = _meaningless(config, classifier.input_shape)
+    what, start = meaningless_start(classifier, config.parametrization, config.start, config.target, config.seed)
+    step = {"step": "sign", "step_size": 0.02} if config.parametrization == "pixels" else {}
+    if config.step_size is not None:
+        step["step_size"] = config.step_size
+    results = Results(f"trick-{config.target}", config.output, config.wandb, asdict(config))
     story = climb(
-        classifier, start, config.target, what=what, names=names, confidence=config.confidence, steps=config.steps, **step
-    )
+        classifier, start, config.target, what=what, names=names,
+        confidence=config.confidence, steps=config.steps, **step,
+    )  # fmt: skip
     print(story.words)
-    with Results(f"trick-{config.target}", config.output, config.wandb, asdict(config)) as results:
+    with results:
         title = f"{what} that the network calls {with_article(names[config.target])}"
         story.write(results, "trick", title)
         story.write_end(results, "What the network says of it")
@@ -83,19 +92,23 @@ def morph(config: MorphConfig) -> Path:
         if label == config.to:
             raise UserError(f"the image is {with_article(names[label])} already: choose another class with --to")
         number, image = sure_example(classifier, _fitting(data, classifier), label, which=config.seed)
-        what = f"{with_article(names[label])} (test image {number})"
+        what, where = with_article(names[label]), f" (test image {number})"
     else:
         image = read_image(config.image, classifier.input_shape)
-        label, what = int(predict(classifier, image[None]).argmax()), Path(config.image).name
+        label = int(predict(classifier, image[None]).argmax())
         if label == config.to:
-            raise UserError(f"{what} is {with_article(names[label])} to the network already: choose another --to")
+            raise UserError(
+                f"{config.image} is {with_article(names[label])} to the network already: choose another --to"
+            )
+        what, where = "your image", f" ({Path(config.image).name})"
+    results = Results(f"morph-{label}-{config.to}", config.output, config.wandb, asdict(config))
     story = climb(
-        classifier, Pixels(image[None]), config.to, what=what, names=names,
+        classifier, Pixels(image[None]), config.to, what=what + where, names=names,
         confidence=config.confidence, steps=config.steps, step="std", step_size=config.step_size,
     )  # fmt: skip
     print(story.words)
-    with Results(f"morph-{label}-{config.to}", config.output, config.wandb, asdict(config)) as results:
-        title = f"{what.split(' (')[0]}, nudged until the network calls it {with_article(names[config.to])}"
+    with results:
+        title = f"{what}, nudged until the network calls it {with_article(names[config.to])}"
         story.write(results, "morph", title)
         story.write_end(results, "What the network says of it now")
         results.numbers(story.summary, **story.tensors)
@@ -118,8 +131,10 @@ def explain(config: ExplainConfig) -> Path:
         what, where = f"this {names[label]}", f" (test image {number})"
     else:
         image = read_image(config.image, classifier.input_shape)
-        label, what, where = int(predict(classifier, image[None]).argmax()), Path(config.image).name, ""
+        label = int(predict(classifier, image[None]).argmax())
+        what, where = "your image", f" ({Path(config.image).name})"
 
+    results = Results(f"explain-{label}", config.output, config.wandb, asdict(config))
     pictures = _of_the_network(classifier, image, what, names, config.layer)
     if _fits(data, classifier):
         pictures |= _of_the_test_images(classifier, data, names)
@@ -134,7 +149,7 @@ def explain(config: ExplainConfig) -> Path:
     pictures |= _of_the_image(classifier, nudges, what, names)
     for story in stories:
         print(story.words)
-    with Results(f"explain-{label}", config.output, config.wandb, asdict(config)) as results:
+    with results:
         for name, picture in pictures.items():
             results.picture(name, picture)
         for story in stories:
@@ -150,3 +165,114 @@ def explain(config: ExplainConfig) -> Path:
             moved_probabilities=nudges.probabilities[0],
         )
     return results.folder
+
+
+def evolve(config: EvolveConfig) -> Path:
+    """Breed an image for every class that the network is sure of, by its answers alone; returns the folder of results.
+
+    Raises UserError, before anything is written, for settings or a model that cannot be.
+    """
+    classifier, _, names = _open(config)
+    encoding = {"direct": Pixels, "cppn": CPPN}[config.encoding]
+    start = encoding.noise(200, shape=classifier.input_shape, seed=config.seed)
+    results = Results(f"evolve-{config.encoding}", config.output, config.wandb, asdict(config))
+    evolution = evolution_of(
+        classifier, start, until=config.confidence, evaluations=config.evaluations, seed=config.seed
+    )
+    arrived = int((evolution.confidences >= config.confidence).sum())
+    print(
+        f"{arrived} of {len(names)} classes reached {percent(config.confidence)} without a gradient,"
+        f" after asking the network about {evolution.evaluations:,} images"
+    )
+    with results:
+        texts = [f"{name}: {percent(p)}" for name, p in zip(names, evolution.confidences.tolist(), strict=True)]
+        title = "Bred without gradients: what the network takes for each class"
+        results.picture("evolve", draw_gallery(evolution.images, texts, title=title))
+        results.numbers(
+            {
+                "confidences": dict(zip(names, evolution.confidences.tolist(), strict=True)),
+                "classes_reached": arrived,
+                "evaluations": evolution.evaluations,
+            },
+            images=evolution.images,
+            history=evolution.history,
+        )
+    return results.folder
+
+
+def _open(config: VerbConfig) -> tuple[nn.Module, Images, tuple[str, ...]]:
+    """The classifier, the test images and what the classes are called."""
+    if config.model is None:
+        from fooling.train import trained_classifier
+
+        classifier = trained_classifier()
+    else:
+        take = config.input
+        classifier = load_classifier(
+            config.model, input_shape=take.shape, value_range=take.range, mean=take.mean, std=take.std
+        )
+    data = load_config(config.data, "test")
+    names = class_names(classifier)
+    known = data.class_names if _fits(data, classifier) else ()
+    return classifier, data, (*known, *names[len(known) :])
+
+
+def _fits(data: Images, classifier: nn.Module) -> bool:
+    """Whether these are images of the classes that the classifier was made for, as far as one can see."""
+    return data.images.shape[1:] == classifier.input_shape and len(data.class_names) == classifier.num_classes
+
+
+def _fitting(data: Images, classifier: nn.Module) -> Images:
+    if not _fits(data, classifier):
+        raise UserError(
+            f"the test images are {_shape(data.images.shape[1:])} in {len(data.class_names)} classes, the classifier"
+            f" takes {_shape(classifier.input_shape)} in {classifier.num_classes}: name others with --data.name,"
+            " or an image of yours with --image"
+        )
+    return data
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _of_the_image(classifier: nn.Module, nudges: Nudges, what: str, names: Sequence[str]) -> Pictures:
+    gradients = nudges.gradients
+    image, classes = gradients.images[0], gradients.classes[0].tolist()
+    more = " or ".join(f"more of {with_article(names[k])}" for k in classes)
+    rows, labels = [gradients], ["trained"]
+    with contextlib.suppress(UserError):  # some networks cannot be made afresh
+        rows.insert(0, input_gradients(untrained(classifier), image[None], classes))
+        labels.insert(0, "untrained")
+    towards = " or ".join(with_article(names[k]) for k in classes)
+    return {
+        "probabilities": draw_probabilities(
+            image, gradients.probabilities[0], names, title=f"What the network says of {what}"
+        ),
+        "gradients": draw_gradients(rows, labels, names, title=f"What would make {what} {more}?"),
+        "step": draw_nudges(nudges, names, title=f"{what} and one step towards {towards}"),
+    }
+
+
+def _of_the_network(
+    classifier: nn.Module, image: Tensor, what: str, names: Sequence[str], layer: str | None
+) -> Pictures:
+    if layer is None:
+        with contextlib.suppress(UserError):  # it is not linear
+            return {"weights": draw_weight_maps(weight_maps(classifier), names)}
+    try:
+        found = filters(classifier, image, layer=layer)
+    except UserError:
+        if layer is not None:
+            raise
+        return {}  # neither linear nor with a convolution
+    title = f"The channels of {found.layer}: what each is, makes of {what}, and is most excited by"
+    return {"filters": draw_filters(found, title=title, on=what)}
+
+
+def _of_the_test_images(classifier: nn.Module, data: Images, names: Sequence[str]) -> Pictures:
+    images = to_float(data.images)
+    wrong = mistakes(classifier, images, data.labels, count=20)
+    print(f"the network gets {wrong.wrong:,} of {wrong.total:,} test images wrong")
+    torn = {"confused": draw_confused(confused(classifier, images, data.labels), names)}
+    return torn | ({"mistakes": draw_mistakes(wrong, names)} if wrong.wrong else {})
