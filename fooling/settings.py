@@ -31,8 +31,8 @@ class InputConfig:
 class VerbConfig:
     """What every verb can be told."""
 
-    model: str | None = None
-    """A saved folder, hub:owner/name, or package.module:factory. Default: a LeNet, trained on first use."""
+    model: str = "lenet"
+    """lenet or softmax, trained on first use; or a saved folder, hub:owner/name, or package.module:factory."""
 
     input: InputConfig = field(default_factory=InputConfig)
     """The images that a package.module:factory takes."""

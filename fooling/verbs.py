@@ -49,6 +49,7 @@ from fooling.results import Results
 from fooling.settings import EvolveConfig, ExplainConfig, MorphConfig, TrickConfig, VerbConfig
 from fooling.starts import doubtful_example, meaningless_start, read_image, sure_example
 from fooling.stories import climb
+from fooling.train import MODELS, trained_classifier
 
 Pictures = dict[str, np.ndarray]
 
@@ -202,10 +203,8 @@ def evolve(config: EvolveConfig) -> Path:
 
 def _open(config: VerbConfig) -> tuple[nn.Module, Images, tuple[str, ...]]:
     """The classifier, the test images and what the classes are called."""
-    if config.model is None:
-        from fooling.train import trained_classifier
-
-        classifier = trained_classifier()
+    if config.model in MODELS:
+        classifier = trained_classifier(config.model)
     else:
         take = config.input
         classifier = load_classifier(
