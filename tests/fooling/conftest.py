@@ -1,11 +1,11 @@
-"""Two classifiers trained for a few seconds, and the digits to show them."""
+"""Two classifiers trained for a second or two, and the digits to show them."""
 
 import pytest
+import torch
+from torch.nn import functional as F
 
-from fooling.classifiers import Classifier
-from fooling.data import load, to_float
-from fooling.tracking import WandbConfig
-from fooling.train import TrainConfig, train
+from fooling.classifiers import LeNet, SoftmaxRegression
+from fooling.data import Batches, load, to_float
 
 
 @pytest.fixture(scope="session")
@@ -15,16 +15,25 @@ def digits():
     return to_float(data.images[:1000]), data.labels[:1000]
 
 
-def _trained(folder, model, **settings):
-    train(TrainConfig(model=model, output=str(folder), wandb=WandbConfig(mode="disabled"), **settings))
-    return Classifier.from_pretrained(folder / "classifier")
+def _trained(make, steps=120):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        classifier = make()
+    batches, optimizer = Batches(load("mnist", "train")), torch.optim.Adam(classifier.parameters(), 3e-3)
+    for step in range(steps):
+        images, labels = batches.take(100 * step, 100)
+        loss = F.cross_entropy(classifier(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return classifier.eval()
 
 
 @pytest.fixture(scope="session")
-def lenet(tmp_path_factory):
-    return _trained(tmp_path_factory.mktemp("lenet"), "lenet", kimg=36)
+def lenet():
+    return _trained(LeNet)
 
 
 @pytest.fixture(scope="session")
-def softmax(tmp_path_factory):
-    return _trained(tmp_path_factory.mktemp("softmax"), "softmax", kimg=60, learning_rate=0.01)
+def softmax():
+    return _trained(SoftmaxRegression)
