@@ -1,6 +1,7 @@
 """The verbs as a user types them: what they say, what they leave behind, and how they refuse."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from fooling.__main__ import main
+from fooling.classifiers import LeNet
 from fooling.data import Images, load
 from fooling.explain import predict
 from fooling.grids import grid, write_png
@@ -150,13 +152,14 @@ def test_the_same_command_gives_the_same_numbers_in_a_new_folder(run, tmp_path):
 
 def test_wandb_gets_the_pictures_as_they_are(run, tmp_path, monkeypatch):
     for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
+        monkeypatch.delenv(name, raising=False)
     code, said, _ = run("trick --target 2", wandb="offline")
     folder = tmp_path / "runs/trick-2"
     logged = sorted(folder.rglob("media/images/trick_*.png"))
     assert code == 0 and "wandb sync runs/trick-2/wandb/offline-run-*" in said
     assert len(logged) == 1 and np.array_equal(pixels(logged[0]), pixels(folder / "trick.png"))
     assert len(list(folder.rglob("media/videos/trick_*.gif"))) == 1
+    assert files(tmp_path / "runs") == {"trick-2"} and "WANDB_DATA_DIR" not in os.environ
 
 
 THEIRS = """
@@ -248,6 +251,13 @@ def test_the_default_classifier_is_used_where_none_is_named(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert main(["trick", "--wandb.mode", "disabled"]) == 0
     assert (tmp_path / "runs/trick-3/trick.png").exists()
+
+
+def test_a_class_for_none_of_these_has_a_name(run, tmp_path):
+    torch.manual_seed(0)
+    LeNet(reject_class=True).save_pretrained(tmp_path / "rejecting")
+    code, said, _ = run("trick --target 10 --model rejecting/")
+    assert code == 0 and "is called none with" in said
 
 
 def test_the_verbs_are_listed():
