@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fooling.classifiers import channels_innermost, frozen
+from fooling.classifiers import frozen
 from fooling.climb import Climb, Climbers
+from fooling.cpu_speed import sped_up
 from fooling.criteria import Confident
 from fooling.errors import UserError
 from fooling.images import check_fit
@@ -113,7 +114,7 @@ def ascend(
     chunk = n if trace else chunk or (128 if device.type == "cpu" else 4096)
     with (
         frozen(classifier, *parametrization.modules),
-        channels_innermost(classifier, *parametrization.modules),
+        sped_up(classifier, *parametrization.modules),
         watched(classifier, objective.layers) as forward,
         torch.autocast(device.type, autocast, enabled=autocast is not None),
         tqdm(total=n, desc="climbing", unit="img", delay=2, leave=False, disable=None if progress else True) as bar,
