@@ -61,7 +61,7 @@ class Pretrained(nn.Module):
         Called on a subclass it insists on that class; called on Pretrained it takes whichever class was saved.
 
         Raises MissingFile for a folder that is not there or is incomplete, and UserError for a configuration with
-        unknown or missing keys, weights that do not fit it exactly, or a file that cannot be read.
+        unknown or missing keys or impossible values, weights that do not fit it exactly, or a file that cannot be read.
         """
         folder = _download(str(source)) if str(source).startswith(HUB) else Path(source).expanduser()
         for file in ("config.json", "model.safetensors"):
@@ -87,14 +87,19 @@ class Pretrained(nn.Module):
 
         folder: a folder saved earlier, to upload as it is with its card and pictures. Default: save this network.
         token: a Hub token with write access. Default: the one that `hf auth login` stored.
+
+        Raises UserError where the Hub cannot be reached or refuses.
         """
         from huggingface_hub import HfApi
 
-        api = HfApi(token=token)
-        repo_id = api.create_repo(repo.removeprefix(HUB), private=private, exist_ok=True).repo_id
         with tempfile.TemporaryDirectory() as temporary:
-            api.upload_folder(repo_id=repo_id, folder_path=folder or self.save_pretrained(temporary))
-        return f"https://huggingface.co/{repo_id}"
+            source = self.save_pretrained(temporary) if folder is None else Path(folder).expanduser()
+            try:
+                address = HfApi(token=token).create_repo(repo.removeprefix(HUB), private=private, exist_ok=True)
+                HfApi(token=token).upload_folder(repo_id=address.repo_id, folder_path=source)
+            except Exception as error:  # what its HTTP library raises differs from release to release
+                raise UserError(f"cannot upload to {repo} on the Hugging Face Hub: {_first_line(error)}") from error
+        return str(address)
 
 
 def _noun(cls: type) -> str:
@@ -103,21 +108,22 @@ def _noun(cls: type) -> str:
 
 def _download(source: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(source.removeprefix(HUB), allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {reason}") from error
+    except Exception as error:  # what its HTTP library raises differs from release to release
+        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
-    if not isinstance(config, dict) or config.get("class") not in Pretrained._classes:
-        known = ", ".join(sorted(Pretrained._classes))
-        saved = config.get("class") if isinstance(config, dict) else config
-        raise UserError(f"{file} names no known class (it says {saved!r}, known are {known})")
-    saved_class = Pretrained._classes[config.pop("class")]
+    name = config.pop("class", None) if isinstance(config, dict) else None
+    saved_class = Pretrained._classes.get(name) if isinstance(name, str) else None
+    if saved_class is None:
+        raise UserError(f"{file} names no known class: it says {name!r}, known are {', '.join(Pretrained._classes)}")
     if not issubclass(saved_class, cls):
         raise UserError(f"{file} holds a {saved_class.__name__}, not a {cls.__name__}")
     expected = {name for name in inspect.signature(saved_class.__init__).parameters if name != "self"}
@@ -125,7 +131,10 @@ def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
         raise UserError(f"{file} has unknown keys: {', '.join(unknown)} (known are {', '.join(sorted(expected))})")
     if missing := sorted(expected - set(config)):
         raise UserError(f"{file} lacks the keys {', '.join(missing)}")
-    return saved_class(**config)
+    try:
+        return saved_class(**config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{file} does not describe a {saved_class.__name__}: {_first_line(error)}") from error
 
 
 def _check_weights(network: nn.Module, tensors: dict[str, torch.Tensor], file: Path) -> None:
