@@ -102,22 +102,23 @@ def decode_once(
     Raises UserError for the first image that cannot be read, with its name (with `skip_broken` those are left out and
     counted), where none can be read, and where the cache cannot be written.
     """
-    settings = {"image_size": image_size, "channels": channels, "skip_broken": skip_broken}
+    settings = {"image_size": image_size, "channels": channels}
     wanted = {"settings": settings, "count": len(source.names), "state": _digest(source.state)}
     label = re.sub(r"[^\w.-]+", "_", source.label)[:64]
     folder = root / f"{label}-{image_size}px-{_digest([source.origin, settings])[:10]}"
-    cached = _read(folder, wanted)
+    cached = _read(folder, wanted, skip_broken)
     if cached is None:
         with _alone(folder):
-            cached = _read(folder, wanted)  # which another process may have made by now
+            cached = _read(folder, wanted, skip_broken)  # which another process may have made by now
             if cached is None:
-                _build(source, folder, wanted)
-                cached = _read(folder, wanted)
-    assert cached is not None
+                _build(source, folder, wanted, skip_broken)
+                cached = _read(folder, wanted, skip_broken)
+    if cached is None:
+        raise UserError(f"{folder} changed while it was read: is something else writing there?")
     return cached
 
 
-def _read(folder: Path, wanted: dict[str, Any]) -> DecodedImages | None:
+def _read(folder: Path, wanted: dict[str, Any], skip_broken: bool) -> DecodedImages | None:
     """What the cache holds, or None where that is not what is wanted, or is damaged."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
@@ -128,8 +129,8 @@ def _read(folder: Path, wanted: dict[str, Any]) -> DecodedImages | None:
         return None
     size, channels = wanted["settings"]["image_size"], wanted["settings"]["channels"]
     kept = [i for i in range(wanted["count"]) if i not in broken]
-    as_wanted = all(manifest.get(k) == v for k, v in wanted.items())
-    if not as_wanted or images.dtype != np.uint8 or images.shape != (len(kept), channels, size, size):
+    whole = images.dtype == np.uint8 and images.shape == (len(kept), channels, size, size)
+    if not whole or {k: manifest.get(k) for k in wanted} != wanted or (broken and not skip_broken):
         return None
     return DecodedImages(torch.from_numpy(images), kept)
 
@@ -153,14 +154,13 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _build(source: ImageSource, folder: Path, wanted: dict[str, Any]) -> None:
+def _build(source: ImageSource, folder: Path, wanted: dict[str, Any], skip_broken: bool) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by a build that was killed
-    again = ", as they or their cache have changed" if folder.exists() else ", once"
-    print(f"decoding {len(source.names)} images into {folder}{again}", flush=True)
+    print(f"decoding {len(source.names)} images into {folder}", flush=True)
     try:
         partial.mkdir()
-        broken = _decode_all(source, partial / "images.npy", **wanted["settings"])
+        broken = _decode_all(source, partial / "images.npy", **wanted["settings"], skip_broken=skip_broken)
         (partial / "manifest.json").write_text(json.dumps({**wanted, "broken": broken}, indent=1))
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
@@ -169,7 +169,8 @@ def _build(source: ImageSource, folder: Path, wanted: dict[str, Any]) -> None:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if broken:
-        print(f"skipped {len(broken)} broken images, listed in {folder / 'manifest.json'}", flush=True)
+        where = folder / "manifest.json"
+        print(f"skipped {len(broken)} broken images of {len(source.names)}, listed in {where}", flush=True)
 
 
 def _decode_all(
@@ -179,8 +180,8 @@ def _decode_all(
     count, broken = len(source.names), []
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(file.open("wb"))
-        # PIL lets go of the interpreter lock while it decodes and resizes.
-        pool = stack.enter_context(ThreadPoolExecutor())
+        pool = ThreadPoolExecutor()  # PIL lets go of the interpreter lock while it decodes and resizes
+        stack.callback(pool.shutdown, cancel_futures=True)
         bar = stack.enter_context(tqdm(total=count, desc="decoding", unit="img", leave=False, disable=None))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # PIL's, about harmless oddities of files; what it cannot read, it raises
@@ -192,15 +193,14 @@ def _decode_all(
                 bar.update()
                 if isinstance(image, np.ndarray):
                     output.write(image.tobytes())
-                elif skip_broken:
-                    broken.append({"index": index, "name": source.names[index], "reason": image})
-                else:
-                    raise UserError(
-                        f"not a readable image: {source.names[index]} ({image});"
-                        " mend or remove it, or pass --data.skip_broken true"
-                    )
+                    continue
+                name, reason = source.names[index], image
+                if not skip_broken:
+                    advice = "mend or remove it, or pass --data.skip_broken true"
+                    raise UserError(f"not a readable image: {name} ({reason}); {advice}")
+                broken.append({"index": index, "name": name, "reason": reason})
         if len(broken) == count:
-            raise UserError(f"none of the {count} images in {source.origin} can be read")
+            raise UserError(f"none of the images in {source.origin} can be read: {count} of {count} are broken")
         output.seek(0)
         _write_header(output, count - len(broken), channels, image_size)
     return broken
