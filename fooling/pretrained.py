@@ -40,18 +40,23 @@ class Pretrained(nn.Module):
         """Write config.json, model.safetensors and, given the text of a model card, README.md; return the folder.
 
         Each file is written under another name and renamed, so that a reader never meets half of one.
+
+        Raises UserError where the folder cannot be written.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            config = {"class": type(self).__name__, **self.config}
-            Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
-            save_file(tensors, Path(partial, "model.safetensors"), metadata={"format": "pt"})
-            if card is not None:
-                Path(partial, "README.md").write_text(card)
-            for file in sorted(Path(partial).iterdir()):
-                file.replace(folder / file.name)
+        folder = Path(folder).expanduser()
+        config = {"class": type(self).__name__, **self.config}
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+                Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
+                save_file(tensors, Path(partial, "model.safetensors"), metadata={"format": "pt"})
+                if card is not None:
+                    Path(partial, "README.md").write_text(card)
+                for file in sorted(Path(partial).iterdir()):
+                    file.replace(folder / file.name)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write {folder}: {_said(error)}") from error
         return folder
 
     @classmethod
@@ -74,7 +79,7 @@ class Pretrained(nn.Module):
             config = json.loads((folder / "config.json").read_text())
             tensors = load_file(folder / "model.safetensors")
         except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(f"cannot read the {_noun(cls)} in {folder}: {' '.join(str(error).split())}") from error
+            raise UserError(f"cannot read the {_noun(cls)} in {folder}: {_said(error)}") from error
         network = _construct(cls, config, folder / "config.json")
         _check_weights(network, tensors, folder / "model.safetensors")
         network.load_state_dict(tensors)
@@ -98,7 +103,7 @@ class Pretrained(nn.Module):
                 address = HfApi(token=token).create_repo(repo.removeprefix(HUB), private=private, exist_ok=True)
                 HfApi(token=token).upload_folder(repo_id=address.repo_id, folder_path=source)
             except Exception as error:  # what its HTTP library raises differs from release to release
-                raise UserError(f"cannot upload to {repo} on the Hugging Face Hub: {_first_line(error)}") from error
+                raise UserError(f"cannot upload to {repo} on the Hugging Face Hub: {_said(error)}") from error
         return str(address)
 
 
@@ -112,11 +117,13 @@ def _download(source: str) -> Path:
     try:
         return Path(snapshot_download(source.removeprefix(HUB), allow_patterns=["config.json", "model.safetensors"]))
     except Exception as error:  # what its HTTP library raises differs from release to release
-        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_first_line(error)}") from error
+        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_said(error)}") from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _said(error: Exception) -> str:
+    """The first of what an error says, in one line: the Hub's say what happened, then give lines of advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__
 
 
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
@@ -134,7 +141,7 @@ def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
     try:
         return saved_class(**config)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{file} does not describe a {saved_class.__name__}: {_first_line(error)}") from error
+        raise UserError(f"{file} does not describe a {saved_class.__name__}: {_said(error)}") from error
 
 
 def _check_weights(network: nn.Module, tensors: dict[str, torch.Tensor], file: Path) -> None:
