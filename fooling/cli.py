@@ -45,9 +45,7 @@ def main(program: str, verbs: Mapping[str, tuple[str, str]], argv: list[str] | N
 def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     from jsonargparse import ArgumentParser, auto_cli, set_parsing_settings
 
-    class Parser(
-        ArgumentParser
-    ):  # its own error() prints the whole usage, says "error" twice, and types as Python does
+    class Parser(ArgumentParser):  # its own error() prints the whole usage, "error" twice, and types as Python does
         def error(self, message: str, ex: Exception | None = None) -> None:
             line = " ".join(str(message).split())
             raise UserError(re.sub(r"<class '(\w+)'>|typing\.", r"\1", line))

@@ -69,7 +69,7 @@ def _read_idx(name: str, split: Split, root: Path) -> Images:
     stem = f"{name}-{split}" if class_name == "EMNIST" else _MNIST_STEMS[split]
     try:
         data = _read_idx_pair(folder, stem, class_names)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         files = f"{class_name}/raw/{stem}-{{images-idx3,labels-idx1}}-ubyte[.gz]"
         _download(name, class_name, root, files, train=split == "train", **options)
         data = _read_idx_pair(folder, stem, class_names)
@@ -89,13 +89,13 @@ def _read_idx_pair(folder: Path, stem: str, class_names: Sequence[str]) -> Image
 
 
 def _read_idx_file(file: Path) -> Tensor:
-    """The array in an IDX file, as it is or gzipped. Raises FileNotFoundError where there is neither."""
+    """The array in an IDX file, as it is or gzipped. Raises FileNotFoundError or NotADirectoryError for neither."""
     try:
         raw = file.read_bytes() if file.exists() else gzip.decompress(file.with_name(f"{file.name}.gz").read_bytes())
         # Two zero bytes, the type (8: unsigned byte), the number of dimensions, each of them as big-endian int32.
         shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
         return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except (OSError, EOFError, IndexError, ValueError, zlib.error) as error:
         raise UserError(f"{file} is damaged ({_one_line(error)}): remove it to have it downloaded again") from error
@@ -194,5 +194,5 @@ def _read_lsun(split: Split, root: Path, category: str) -> ImageSource:
             return io.BytesIO(transaction.get(keys[index]))
 
     stat = (folder / "data.mdb").stat()
-    names = [f"{name}, key {key.decode(errors='replace')}" for key in keys]
-    return ImageSource(name, str(folder), names, encoded, [len(keys), stat.st_size, stat.st_mtime_ns])
+    state = [len(keys), stat.st_size, stat.st_mtime_ns]
+    return ImageSource(name, str(folder), state, len(keys), open=encoded, name=lambda i: f"{name}, key {keys[i]!r}")

@@ -32,15 +32,16 @@ class ImageSource:
     """Encoded images, each as PIL opens it.
 
     label: a readable start for the name of their cache folder. origin: where they are, which tells them from others.
-    names: what each is called in an error. open: the one at an index, as a path or a stream.
-    state: JSON that differs once they have changed.
+    state: JSON that differs once they have changed. open: the one at an index, as a path or a stream.
+    name: what the one at an index is called in an error.
     """
 
     label: str
     origin: str
-    names: Sequence[str]
-    open: Callable[[int], Path | BinaryIO]
     state: Any
+    count: int
+    open: Callable[[int], Path | BinaryIO]
+    name: Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def source_of_files(label: str, origin: Path, files: Sequence[Path]) -> ImageSou
         with contextlib.suppress(OSError):  # a missing file is reported when its turn to be decoded comes
             stat = file.stat()
             state.append([str(file), stat.st_size, stat.st_mtime_ns])
-    return ImageSource(label, str(origin), [str(f) for f in files], files.__getitem__, state)
+    return ImageSource(label, str(origin), state, len(files), open=files.__getitem__, name=lambda i: str(files[i]))
 
 
 def decode_once(
@@ -102,8 +103,10 @@ def decode_once(
     Raises UserError for the first image that cannot be read, with its name (with `skip_broken` those are left out and
     counted), where none can be read, and where the cache cannot be written.
     """
+    if source.count == 0:
+        raise MissingFile(f"no images in {source.origin}")
     settings = {"image_size": image_size, "channels": channels}
-    wanted = {"settings": settings, "count": len(source.names), "state": _digest(source.state)}
+    wanted = {"settings": settings, "count": source.count, "state": _digest(source.state)}
     label = re.sub(r"[^\w.-]+", "_", source.label)[:64]
     folder = root / f"{label}-{image_size}px-{_digest([source.origin, settings])[:10]}"
     cached = _read(folder, wanted, skip_broken)
@@ -128,7 +131,7 @@ def _read(folder: Path, wanted: dict[str, Any], skip_broken: bool) -> DecodedIma
     except Exception:  # whatever is wrong with it, it can be made again
         return None
     size, channels = wanted["settings"]["image_size"], wanted["settings"]["channels"]
-    kept = [i for i in range(wanted["count"]) if i not in broken]
+    kept = [i for i in range(wanted["count"]) if i not in broken] if broken else range(wanted["count"])
     whole = images.dtype == np.uint8 and images.shape == (len(kept), channels, size, size)
     if not whole or {k: manifest.get(k) for k in wanted} != wanted or (broken and not skip_broken):
         return None
@@ -157,7 +160,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _build(source: ImageSource, folder: Path, wanted: dict[str, Any], skip_broken: bool) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by a build that was killed
-    print(f"decoding {len(source.names)} images into {folder}", flush=True)
+    print(f"decoding {source.count} images into {folder}", flush=True)
     try:
         partial.mkdir()
         broken = _decode_all(source, partial / "images.npy", **wanted["settings"], skip_broken=skip_broken)
@@ -170,14 +173,14 @@ def _build(source: ImageSource, folder: Path, wanted: dict[str, Any], skip_broke
         shutil.rmtree(partial, ignore_errors=True)
     if broken:
         where = folder / "manifest.json"
-        print(f"skipped {len(broken)} broken images of {len(source.names)}, listed in {where}", flush=True)
+        print(f"skipped {len(broken)} broken images of {source.count}, listed in {where}", flush=True)
 
 
 def _decode_all(
     source: ImageSource, file: Path, *, image_size: int, channels: int, skip_broken: bool
 ) -> list[dict[str, Any]]:
     """Write the images to a .npy file, and return the list of those that are broken."""
-    count, broken = len(source.names), []
+    count, broken = source.count, []
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(file.open("wb"))
         pool = ThreadPoolExecutor()  # PIL lets go of the interpreter lock while it decodes and resizes
@@ -194,7 +197,7 @@ def _decode_all(
                 if isinstance(image, np.ndarray):
                     output.write(image.tobytes())
                     continue
-                name, reason = source.names[index], image
+                name, reason = source.name(index), image
                 if not skip_broken:
                     advice = "mend or remove it, or pass --data.skip_broken true"
                     raise UserError(f"not a readable image: {name} ({reason}); {advice}")

@@ -259,6 +259,33 @@ def test_a_damaged_file_is_named(damage, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+DAMAGED = {  # a set, the file of it that is damaged, and what is said
+    "cifar10": (write_cifar10, "cifar-10-batches-py/data_batch_1", "cannot read cifar10, cifar-10-batches-py/"),
+    "svhn": (write_svhn, "train_32x32.mat", r"cannot read svhn, \{train,test\}_32x32\.mat"),
+    "stl10": (write_stl10, "stl10_binary/train_X.bin", "cannot read stl10, stl10_binary/"),
+    "celeba": (write_celeba, "celeba/img_align_celeba/000002.jpg", r"not a readable image: .*/000002\.jpg \(not in a"),
+    "lsun": (write_lsun, "bedroom_train_lmdb/data.mdb", "cannot read .*/bedroom_train_lmdb"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_is_one_line_too_where_others_read_the_files(name, tmp_path, trusting):
+    write, file, message = DAMAGED[name]
+    write(tmp_path)
+    (tmp_path / file).write_bytes(b"damaged" * 100)
+    with pytest.raises(UserError, match=message) as caught:
+        load(name, root=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_image_missing_from_celeba_is_named_or_skipped(tmp_path, trusting):
+    write_celeba(tmp_path)
+    (tmp_path / "celeba/img_align_celeba/000001.jpg").unlink()
+    with pytest.raises(UserError, match=r"000001\.jpg \(No such file"):
+        load("celeba", root=tmp_path)
+    assert len(load("celeba", root=tmp_path, skip_broken=True)) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

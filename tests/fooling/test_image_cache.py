@@ -1,5 +1,6 @@
 """A folder of images is decoded once, as a person sees it; what is broken is named, and the cache mends itself."""
 
+import dataclasses
 import io
 import json
 import os
@@ -279,6 +280,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(folder):
 def test_a_build_that_was_killed_leaves_no_trace_in_the_next(folder):
     script = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from fooling.image_cache import *
 files = list_image_files(Path(sys.argv[1]))
@@ -288,8 +290,7 @@ def slow(i):
         time.sleep(60)
     return files[i]
 source = source_of_files("pictures", Path(sys.argv[1]), files)
-decode_once(ImageSource(source.label, source.origin, source.names, slow, source.state), Path(sys.argv[2]),
-            image_size=8, channels=3)
+decode_once(replace(source, open=slow), Path(sys.argv[2]), image_size=8, channels=3)
 """
     root = folder.parent / "cache"
     with subprocess.Popen([sys.executable, "-c", script, folder, root], stdout=subprocess.PIPE, text=True) as child:
@@ -306,10 +307,6 @@ def test_two_that_want_the_same_cache_at_once_build_it_once(folder, capsys):
     files = list_image_files(folder)
     decoding, go_on, results = threading.Event(), threading.Event(), []
 
-    def source(opening):
-        plain = source_of_files("pictures", folder, files)
-        return ImageSource(plain.label, plain.origin, plain.names, opening, plain.state)
-
     def slow(index):
         decoding.set()
         go_on.wait(20)
@@ -319,7 +316,8 @@ def test_two_that_want_the_same_cache_at_once_build_it_once(folder, capsys):
         raise AssertionError("decoded twice")
 
     def run(opening):
-        results.append(decode_once(source(opening), folder.parent / "cache", image_size=8, channels=3))
+        source = dataclasses.replace(source_of_files("pictures", folder, files), open=opening)
+        results.append(decode_once(source, folder.parent / "cache", image_size=8, channels=3))
 
     first = threading.Thread(target=run, args=[slow])
     first.start()
@@ -454,6 +452,6 @@ def test_many_images_keep_their_order_over_the_chunks_they_are_decoded_in(tmp_pa
         Image.new("L", (2, 2), index % 251).save(stream, "PNG")
         return stream
 
-    source = ImageSource("many", "nowhere", [str(i) for i in range(2500)], encoded, 0)
+    source = ImageSource("many", "nowhere", 0, 2500, open=encoded, name=str)
     decoded = decode_once(source, tmp_path / "cache", image_size=2, channels=1)
     assert decoded.images[:, 0, 0, 0].tolist() == [i % 251 for i in range(2500)]
