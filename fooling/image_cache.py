@@ -231,17 +231,16 @@ def _square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     mode = "RGB" if channels == 3 else "L"
     image.draft(mode, (3 * size, 3 * size))  # a JPEG can be decoded at a half, a quarter or an eighth of its size
     ImageOps.exif_transpose(image, in_place=True)
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    if image.size != (side, side):
-        image = image.crop((left, top, left + side, top + side))
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, of a range that it does not say")
     if image.mode.startswith("I"):  # 16 bits per pixel, which PIL would clip to 8
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:  # else what lies under the transparent parts would show
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    image = image.convert(mode).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3)
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2  # may lie within a pixel
+    square = (left, top, left + side, top + side)
+    image = image.convert(mode).resize((size, size), Image.Resampling.BICUBIC, square, reducing_gap=3)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
