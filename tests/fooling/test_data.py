@@ -4,8 +4,10 @@ import gzip
 import hashlib
 import io
 import pickle
+import shutil
 import socket
 import struct
+import tarfile
 from importlib.resources import files
 
 import numpy as np
@@ -200,6 +202,15 @@ def test_files_already_there_are_read_without_touching_the_network(name, tmp_pat
             assert (data.class_names[0], data.class_names[-1]) == class_names
     assert attempts == []
     assert not list(tmp_path.glob("_cache_*"))  # torchvision's LSUN would pickle its keys here
+
+
+def test_an_archive_already_there_is_unpacked_without_touching_the_network(tmp_path, trusting, attempts):
+    write_cifar10(tmp_path)
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "cifar-10-batches-py", "cifar-10-batches-py")
+    shutil.rmtree(tmp_path / "cifar-10-batches-py")
+    assert np.array_equal(load("cifar10", "test", root=tmp_path).images[0], letter(32, 3))
+    assert attempts == []
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["unpacked", "gzipped"])
