@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
@@ -44,9 +45,10 @@ def main(program: str, verbs: Mapping[str, tuple[str, str]], argv: list[str] | N
 def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     from jsonargparse import ArgumentParser, auto_cli, set_parsing_settings
 
-    class Parser(ArgumentParser):  # its own error() prints the whole usage, and says "error" twice
+    class Parser(ArgumentParser):  # its own error() prints the whole usage, "error" twice, and types as Python does
         def error(self, message: str, ex: Exception | None = None) -> None:
-            raise UserError(" ".join(str(message).split()))
+            line = " ".join(str(message).split())
+            raise UserError(re.sub(r"<class '(\w+)'>|typing\.", r"\1", line))
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     hints = get_type_hints(function)
