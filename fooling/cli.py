@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from inspect import signature
-from typing import Any, get_type_hints
+from keyword import kwlist
+from typing import Any, get_args, get_origin, get_type_hints
 
 from fooling.errors import Stopped, UserError
 
@@ -47,17 +48,56 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
 
     class Parser(ArgumentParser):  # its own error() prints the whole usage, "error" twice, and types as Python does
         def error(self, message: str, ex: Exception | None = None) -> None:
-            line = " ".join(str(message).split())
-            raise UserError(re.sub(r"<class '(\w+)'>|typing\.", r"\1", line))
+            line = re.sub(r"<class '(\w+)'>|typing\.", r"\1", " ".join(str(message).split()))
+            raise UserError(_without_underscores(line))
+
+        def format_help(self) -> str:
+            aligned = re.sub(r"(--\w+_ \w+_)(?=  )", r"\1  ", super().format_help())
+            return _without_underscores(aligned)
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     hints = get_type_hints(function)
     parameters = list(signature(function).parameters)
     config_class = hints[parameters[0]] if len(parameters) == 1 else None
+    argv = _for_the_parser(argv, config_class if is_dataclass(config_class) else function)
     if is_dataclass(config_class):
         function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
     else:
         auto_cli(function, args=argv, prog=program, parser_class=Parser)
+
+
+def _for_the_parser(argv: list[str], options: Any) -> list[str]:
+    """What a person types, as the parser knows it: `--from 7` is `--from_ 7`, and `--to 5 8` is `--to [5,8]`."""
+    names = _option_names(options)
+    given: list[str] = []
+    values: list[str] | None = None  # of the list option that is being read
+    for token in [*argv, "--"]:
+        if values is not None and not token.startswith("--"):
+            values.append(token)
+            continue
+        if values:
+            given.append(values[0] if values[0].startswith("[") else f"[{','.join(values)}]")
+        values = [] if names.get(token) else None
+        option, equals, value = token.partition("=")
+        given.append(option + "_" * (option + "_" in names) + equals + value)
+    return given[:-1]
+
+
+def _option_names(options: Any, prefix: str = "--") -> dict[str, bool]:
+    """Every option, as Python spells it, and whether it is a list."""
+    names = {}
+    for name, hint in get_type_hints(options).items():
+        parts = (hint, *get_args(hint))  # also X | None
+        names[prefix + name] = any(get_origin(part) is list for part in parts)
+        for part in parts:
+            if is_dataclass(part):
+                names |= _option_names(part, f"{prefix}{name}.")
+    return names
+
+
+def _without_underscores(text: str) -> str:
+    """`from` is a word of Python's own, so there the option is called `from_`."""
+    return re.sub(rf"\b({'|'.join(kwlist)})_\b", r"\1", text, flags=re.IGNORECASE)
 
 
 def _fail(message: str) -> int:

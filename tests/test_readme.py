@@ -26,7 +26,6 @@ def verb_of(command: list[str]) -> tuple[str, str, list[str]]:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_is_one_that_there_is(command, capsys):
     from fooling.__main__ import VERBS as FOOLING
-
     from gan.__main__ import VERBS as GAN
 
     program, verb, arguments = verb_of(command)

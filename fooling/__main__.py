@@ -1,0 +1,21 @@
+"""fooling VERB: the command line. `accelerate launch -m fooling VERB` is the same verb on many processes."""
+
+import sys
+
+from fooling import cli
+
+VERBS = {
+    "train": ("fooling.train:train", "train a classifier, or go on with a run"),
+    "trick": ("fooling.verbs:trick", "draw something meaningless that the network takes for a class"),
+    "morph": ("fooling.verbs:morph", "nudge a real image until the network takes it for another class"),
+    "explain": ("fooling.verbs:explain", "show what the network sees in an image, and what it looks for in all"),
+    "evolve": ("fooling.verbs:evolve", "breed an image for every class without looking at a gradient"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    return cli.main("fooling", VERBS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""The climb: a classifier is held still, and each image follows its own gradient until the network is fooled.
+
+    ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+
+What is climbed, what is moved and when to stop are small objects of their own; fooling/climb.py has the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fooling.classifiers import channels_innermost, frozen
+from fooling.climb import Climb, Climbers
+from fooling.criteria import Confident
+from fooling.errors import UserError
+from fooling.images import check_fit
+from fooling.objectives import Objective
+from fooling.outputs import Outputs, PerImage, at, watched
+from fooling.parametrizations import Parametrization
+from fooling.steps import StepName, make_step
+
+Criterion = Callable[[Outputs], Tensor]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A climb at chosen steps. An image that has arrived stays as it is.
+
+    steps: the step numbers, 0 being the start.
+    images: float (len(steps), n, c, h, w).
+    probabilities: float (len(steps), n, classes).
+    """
+
+    steps: list[int]
+    images: Tensor
+    probabilities: Tensor
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Where n climbs ended.
+
+    images: float (n, c, h, w) in [0, 1].
+    params: float (n, ...), what was moved; the images themselves for Pixels.
+    probabilities: float (n, classes), what the classifier says of the images.
+    confidences: float (n,), the probability of the target class; of the likeliest class where there is no target.
+    steps: int64 (n,), how many steps each took.
+    success: bool (n,), whether the criterion was met; all False without one.
+    trace: the climb at the steps asked for, or None.
+    """
+
+    images: Tensor
+    params: Tensor
+    probabilities: Tensor
+    confidences: Tensor
+    steps: Tensor
+    success: Tensor
+    trace: Trace | None = None
+
+
+def ascend(
+    classifier: nn.Module,
+    objective: Objective,
+    parametrization: Parametrization,
+    *,
+    until: float | Criterion | None = None,
+    steps: int = 100,
+    step: StepName | None = None,
+    step_size: float | None = None,
+    decay: float = 0.0,
+    ball: tuple[str, float] | None = None,
+    blur: float = 0.0,
+    jitter: int = 0,
+    seed: int = 0,
+    trace: Collection[int] = (),
+    autocast: torch.dtype | None = None,
+    chunk: int | None = None,
+    progress: bool = True,
+) -> Ascent:
+    """Climb the objective from each start, X <- (X + step_size * direction)(1 - decay), and stop each on arrival.
+
+    classifier: images float (n, c, h, w) in [0, 1] to logits (n, classes). It is left exactly as it was found, and
+        the climb runs where its weights are; the results are where the parametrization's were.
+    objective: what is climbed, such as Logit(3), or Logit(targets) with one class for each image.
+    parametrization: what is moved, and from where, such as Pixels.noise(1000).
+    until: a probability of the objective's target class, or a callable from Outputs to bool (n,) (fooling/criteria.py).
+        An image for which it holds leaves the batch. None: every image takes all the steps.
+    steps: the most steps an image may take.
+    step, step_size: the rule (fooling/steps.py) and how far. Default: what suits the parametrization.
+    decay: L2 decay as in Nguyen et al. 2015, arXiv:1412.1897, section 2.4.
+    ball: ("linf", radius) or ("l2", radius): stay that near to the start, for Pixels.
+    blur: a Gaussian of so many pixels after each step, for Pixels (Yosinski et al. 2015, arXiv:1506.06579, section 4).
+    jitter: before each gradient, shift the images by up to so many pixels each way, drawn from (seed, step).
+    trace: the steps at which to record images and probabilities, such as range(50).
+    autocast: torch.bfloat16 for speed; the probabilities are then those of the network in that precision.
+    chunk: how many images climb at once. Default: 128 on a CPU, few enough for its cache, 4096 elsewhere.
+    progress: show a bar, at a terminal, once the climb has taken two seconds.
+
+    Image i of a batch climbs as it would alone. Raises UserError for settings that do not fit each other, images
+    outside [0, 1] and gradients that are not finite, naming the image.
+    """
+    step = parametrization.step if step is None else step
+    n, home = len(parametrization), parametrization.params.device
+    if chunk is not None and chunk < 1:
+        raise UserError(f"chunk must be at least 1, got {chunk}")
+    device = next(classifier.parameters(), parametrization.params).device
+    chunk = n if trace else chunk or (128 if device.type == "cpu" else 4096)
+    with (
+        frozen(classifier, *parametrization.modules),
+        channels_innermost(classifier, *parametrization.modules),
+        watched(classifier, objective.layers) as forward,
+        torch.autocast(device.type, autocast, enabled=autocast is not None),
+        tqdm(total=n, desc="climbing", unit="img", delay=2, leave=False, disable=None if progress else True) as bar,
+    ):
+        objective = objective.to(home)
+        target = objective.target_class(classifier)
+        until = _criterion(until, objective, target, home)
+        with torch.no_grad():  # one image, so that what does not fit is refused in one line before anything climbs
+            image = parametrization.image_fn(parametrization.params[:1].to(device))
+            check_fit(classifier, image)
+            first = forward(image, image)
+            for part in (objective, until):
+                if isinstance(part, PerImage):
+                    part.check(n, first.logits.shape[1])
+            objective.select(slice(0, 1)).to(device).score(first)
+        log = _Log(n, home, target, bar)
+        climb = Climb(
+            forward=forward,
+            parametrization=parametrization,
+            logbook=log,
+            steps=steps,
+            step_size=parametrization.step_size if step_size is None else step_size,
+            decay=decay,
+            ball=ball,
+            blur=blur,
+            jitter=jitter,
+            seed=seed,
+            trace=trace,
+        )
+        for numbers in torch.arange(n, device=home).split(chunk):
+            params = parametrization.params[numbers].detach().to(device)
+            with torch.no_grad():
+                starts = parametrization.image_fn(params)
+            some = Climbers(
+                numbers, params, starts, objective.select(numbers), _select(until, numbers), make_step(step)
+            )
+            climb.run(some.to(device))
+    return log.result()
+
+
+class _Log:
+    """What became of all n images, gathered where the parametrization's tensors are; see climb.Logbook."""
+
+    def __init__(self, n: int, home: torch.device, target: int | Tensor | None, bar: tqdm):
+        self.n, self.home, self.target, self.bar = n, home, target, bar
+        self.ends: dict[str, Tensor] = {}  # images, params and probabilities
+        self.steps = torch.zeros(n, dtype=torch.int64, device=home)
+        self.success = torch.zeros(n, dtype=torch.bool, device=home)
+        self.frames: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def arrive(self, some: Climbers, outputs: Outputs, step: int, success: Tensor) -> None:
+        numbers = self._write(some, outputs)
+        self.steps[numbers] = step
+        self.success[numbers] = success.to(self.home)
+        self.bar.update(len(numbers))
+
+    def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
+        self._write(some, outputs)
+        self.frames[step] = self.ends["images"].clone(), self.ends["probabilities"].clone()
+
+    def result(self) -> Ascent:
+        probabilities = self.ends["probabilities"]
+        confidences = probabilities.amax(1) if self.target is None else at(probabilities, self.target)
+        trace = None
+        if self.frames:
+            trace = Trace(list(self.frames), *map(torch.stack, zip(*self.frames.values(), strict=True)))
+        return Ascent(**self.ends, confidences=confidences, steps=self.steps, success=self.success, trace=trace)
+
+    def _write(self, some: Climbers, outputs: Outputs) -> Tensor:
+        numbers = some.numbers.to(self.home)
+        ends = {"images": outputs.images, "params": some.params, "probabilities": outputs.probabilities}
+        for name, values in ends.items():
+            values = values.detach().to(self.home)
+            if name not in self.ends:
+                self.ends[name] = values.new_zeros(self.n, *values.shape[1:])
+            self.ends[name][numbers] = values
+        return numbers
+
+
+def _criterion(
+    until: float | Criterion | None, objective: Objective, target: int | Tensor | None, home: torch.device
+) -> Criterion | None:
+    if isinstance(until, PerImage):
+        return until.to(home)
+    if until is None or callable(until):
+        return until
+    if target is None:
+        raise UserError(f"until={until} needs a target class, and {objective} has none: pass a criterion, or None")
+    return Confident(target, until)
+
+
+def _select(something: Any, numbers: Tensor) -> Any:
+    """A user's own criterion may be a plain function, which holds nothing for each image."""
+    return something.select(numbers) if isinstance(something, PerImage) else something
