@@ -45,7 +45,7 @@ class Tracker(Protocol):
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, *, failed: bool = False) -> None: ...
 
 
 class NullTracker:
@@ -59,7 +59,7 @@ class NullTracker:
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, *, failed: bool = False) -> None: ...
 
 
 class WandbTracker:
@@ -110,8 +110,8 @@ class WandbTracker:
             artifact.add_file(str(file), name=str(file.relative_to(folder)))
         self.run.log_artifact(artifact)
 
-    def finish(self) -> None:
-        self.run.finish()
+    def finish(self, *, failed: bool = False) -> None:
+        self.run.finish(exit_code=int(failed))
 
 
 def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:

@@ -33,3 +33,12 @@ class Commands:
 @pytest.fixture
 def commands(tmp_path: Path) -> Commands:
     return Commands(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def debug_run(tmp_path_factory) -> tuple[Path, str]:
+    """configs/debug.yaml, whole: its folder and what it printed."""
+    commands = Commands(tmp_path_factory.mktemp("debug"))
+    done = commands.run("gan", "train", "--config", ROOT / "configs" / "debug.yaml")
+    assert done.returncode == 0, done.stderr
+    return commands.folder / "runs" / "debug", done.stdout
