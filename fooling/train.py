@@ -88,13 +88,13 @@ def train(config: TrainConfig) -> None:
             if test and run.due(config.evaluate_kimg):
                 run.record({"test_accuracy": torch.tensor(accuracy(training.classifier, test), device=run.device)})
             if run.due(config.log_kimg):
-                means = run.log()
+                run.log()
             if run.due(config.checkpoint_kimg):
                 run.save()
             run.stop_if_asked()
 
         if run.is_main:
-            _finish(config, run, training.classifier, means.get("test_accuracy"))
+            _finish(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
 
 
 class Training:
@@ -195,7 +195,7 @@ tags: [image-classification]
 
 # {name}
 
-A classifier of {data} images{accuracy}, trained with [fooling-gan](https://pypi.org/project/fooling-gan/).
+A classifier of {data} images{accuracy}, trained with fooling-gan.
 
 ```python
 from fooling import Classifier
