@@ -128,7 +128,8 @@ class Adapted(nn.Module):
             raise UserError(f"std must be positive, got {tuple(std)}")
         self.module = module
         self.input_shape = tuple(input_shape)
-        mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
+        like = next(module.parameters(), torch.empty(0))  # its device and precision
+        mean, std = (torch.tensor(values).to(like)[:, None, None] for values in (mean, std))
         self.register_buffer("scale", (high - low) / std, persistent=False)
         self.register_buffer("shift", (low - mean) / std, persistent=False)
         self.num_classes = self._count_logits()
@@ -139,7 +140,7 @@ class Adapted(nn.Module):
     def _count_logits(self) -> int:
         with frozen(self), torch.no_grad():
             try:
-                logits = self(torch.full((2, *self.input_shape), 0.5))
+                logits = self(self.shift.new_full((2, *self.input_shape), 0.5))
             except RuntimeError as error:
                 reason = str(error).splitlines()[0]
                 raise UserError(f"the module does not take images of shape {self.input_shape}: {reason}") from error
