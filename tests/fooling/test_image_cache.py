@@ -27,7 +27,7 @@ def folder(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(10):
-        Image.new("RGB", (12, 12), (10 * i, 0, 0)).save(folder / f"{i}.png")
+        Image.new("RGB", (12, 12), (10 * i, 0, 0)).save(folder / f"{i}.png", compress_level=0)
     return folder
 
 
@@ -140,15 +140,16 @@ def test_a_camera_held_any_way_gives_an_upright_image(orientation, tmp_path):
         assert (image[:, row, column] - torch.tensor(colour)).abs().max() <= 20
 
 
-def test_a_large_photo_is_what_a_careful_resize_makes_of_it(tmp_path):
+@pytest.mark.parametrize("side", [240, 480, 1800])  # the JPEG is decoded at its size, a half and an eighth of it
+def test_a_photo_is_what_a_careful_resize_makes_of_it(side, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-    photo = Image.fromarray(noise).resize((2400, 1800), Image.Resampling.BICUBIC)
+    photo = Image.fromarray(noise).resize((side * 4 // 3, side), Image.Resampling.BICUBIC)
     (tmp_path / "in").mkdir()
-    photo.save(tmp_path / "in" / "a.jpg", quality=95)
+    photo.save(tmp_path / "in" / "a.jpg", quality=98, subsampling=0)
     photo.save(tmp_path / "in" / "b.png", compress_level=1)
-    careful = photo.resize((64, 64), Image.Resampling.BICUBIC, (300, 0, 2100, 1800))
+    careful = photo.resize((64, 64), Image.Resampling.BICUBIC, (side / 6, 0, side * 7 / 6, side))
     expected = torch.from_numpy(np.asarray(careful).astype(np.float32)).permute(2, 0, 1)
-    for image in decode(tmp_path / "in", image_size=64).images:  # the JPEG is decoded at an eighth of its size
+    for image in decode(tmp_path / "in", image_size=64).images:
         assert (image.float() - expected).abs().mean() < 1
 
 
@@ -211,7 +212,8 @@ def remove(folder):
 
 def replace(folder):
     stat = (folder / "3.png").stat()
-    Image.new("RGB", (12, 12), (200, 0, 0)).save(folder / "3.png")
+    Image.new("RGB", (12, 12), (200, 0, 0)).save(folder / "3.png", compress_level=0)
+    assert (folder / "3.png").stat().st_size == stat.st_size  # so that the time alone tells
     os.utime(folder / "3.png", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     return [0, 10, 20, 200, 40, 50, 60, 70, 80, 90]
 
@@ -236,6 +238,7 @@ def test_folders_of_the_same_name_do_not_share_a_cache(folder, tmp_path):
     decode(folder)
     assert reds(decode(other, root=tmp_path / "cache")) == [255]
     assert len(reds(decode(folder))) == 10
+    assert len(list((tmp_path / "cache").glob("[!.]*"))) == 2  # neither pushed the other out
 
 
 DAMAGES = {

@@ -187,6 +187,12 @@ def test_a_saved_folder_goes_to_the_hub_as_it_is(hub, network, tmp_path):
     assert hub.repositories["me/dense"] == {p.name: p.read_bytes() for p in (tmp_path / "saved").iterdir()}
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_who_may_see_it_is_as_asked(private, hub, network):
+    network.push_to_hub("me/dense", token="hf_secret", private=private)
+    assert hub.visibility["me/dense"] == ("private" if private else "public")
+
+
 def test_only_what_is_needed_is_downloaded(hub, network, tmp_path):
     network.save_pretrained(tmp_path / "saved", card="# A network\n")
     network.push_to_hub("me/dense", folder=tmp_path / "saved", token="hf_secret")

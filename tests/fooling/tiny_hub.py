@@ -18,6 +18,7 @@ class Hub:
     def __init__(self, token: str):
         self.token = token
         self.repositories: dict[str, dict[str, bytes]] = {}
+        self.visibility: dict[str, str] = {}
         self.requests: list[str] = []
         self.address = ""
 
@@ -31,6 +32,7 @@ class Hub:
             asked = json.loads(body)
             repository = f"{asked['organization']}/{asked['name']}"
             self.repositories.setdefault(repository, {})
+            self.visibility[repository] = "private" if asked.get("private") else asked.get("visibility", "public")
             return self._json({"url": f"{self.address}/{repository}", "name": repository})
         if path == "api/validate-yaml":  # asked about model cards
             return self._json({"errors": [], "warnings": []})
