@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from fooling.ascent import ascend
 from fooling.classifiers import frozen
@@ -138,16 +139,16 @@ def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None) -> Te
 
     shape: (c, h, w) of its images. Default: the classifier's own input_shape.
     They are read off as input gradients, which for a linear map are the weights, whatever way it is written down;
-    raises UserError if they differ between two images, because then there is no such thing as its weight map.
+    raises UserError if the classifier is not linear, because then there is no such thing as its weight map.
     """
     shape = tuple(shape or classifier.input_shape)
-    two = Pixels.noise(2, shape=shape).params
-    maps = input_gradients(classifier, two, range(predict(classifier, two).shape[1])).maps
-    if not torch.allclose(maps[0], maps[1], rtol=1e-3, atol=1e-5):
+    black, noise = torch.zeros(1, *shape), Pixels.noise(1, shape=shape).params
+    ends, middle = _logits(classifier, torch.cat([black, noise])), _logits(classifier, noise / 2)[0]
+    if not torch.allclose(ends.mean(0), middle, rtol=0, atol=1e-4 * ends.abs().max().item()):
         raise UserError(
             f"{type(classifier).__name__} is not linear, so it has no weight maps: look at its input gradients instead"
         )
-    return maps[0]
+    return input_gradients(classifier, black, range(len(middle))).maps[0]
 
 
 def mistakes(classifier: nn.Module, images: Tensor, labels: Tensor, count: int = 25) -> Mistakes:
@@ -233,7 +234,7 @@ def filters(
     objectives = [Channel(watched_layer, k) + 1e-3 * Channel(layer, k) for k in channels]
     climbs = [
         ascend(classifier, objective, starts, steps=steps, step="std", step_size=1.0, progress=False)
-        for objective in objectives
+        for objective in tqdm(objectives, desc="exciting channels", unit="channel", delay=2, leave=False, disable=None)
     ]
     weights = getattr(classifier.get_submodule(layer), "weight", None)
     sees_images = weights is not None and weights.ndim == 4 and weights.shape[1] == len(image)

@@ -72,8 +72,8 @@ def trick(config: TrickConfig) -> Path:
     )  # fmt: skip
     print(story.words)
     with results:
-        calls = "calls" if story.success else "does not call"
-        story.write(results, "trick", f"{what} that the network {calls} {with_article(names[config.target])}")
+        outcome = "that the network calls" if story.success else "on its way to"
+        story.write(results, "trick", f"{what} {outcome} {with_article(names[config.target])}")
         story.write_end(results, "What the network says of it")
         results.numbers(story.summary, **story.tensors)
     return results.folder
@@ -234,7 +234,7 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _nudged(what: str, story: Story) -> str:
-    until = "until the network calls it" if story.success else "but the network does not call it"
+    until = "until the network calls it" if story.success else "towards"
     return f"{what}, nudged {until} {with_article(story.names[story.target])}"
 
 
