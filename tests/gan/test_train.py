@@ -104,7 +104,10 @@ class TestWhatARunLeaves:
         assert "wandb is offline" in printed and "wandb sync runs/debug/wandb/offline-run-*" in printed
         (offline,) = folder.glob("wandb/offline-run-*")
         inspected = subprocess.run(
-            [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         records = [json.loads(line) for line in inspected.stdout.splitlines()]
         history = [r["history"] for r in records if r["type"] == "history"]
