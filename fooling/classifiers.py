@@ -129,7 +129,7 @@ class Adapted(nn.Module):
         self.module = module
         self.input_shape = tuple(input_shape)
         like = next(module.parameters(), torch.empty(0))  # its device and precision
-        mean, std = (torch.tensor(values).to(like)[:, None, None] for values in (mean, std))
+        mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
         self.register_buffer("scale", (high - low) / std, persistent=False)
         self.register_buffer("shift", (low - mean) / std, persistent=False)
         self.num_classes = self._count_logits()
@@ -194,23 +194,6 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, want in wants.items():
             parameter.requires_grad = want
-
-
-@contextlib.contextmanager
-def channels_innermost(*modules: nn.Module) -> Iterator[None]:
-    """Inside the block: convolution weights on the CPU in the memory layout that oneDNN is fastest with.
-
-    The values are the same; after it, the weights are the very tensors that they were.
-    """
-    kernels = [p for root in modules for p in root.parameters() if p.dim() == 4 and p.device.type == "cpu"]
-    before = [kernel.data for kernel in kernels]
-    try:
-        for kernel in kernels:
-            kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
-        yield
-    finally:
-        for kernel, data in zip(kernels, before, strict=True):
-            kernel.data = data
 
 
 def _import(name: str) -> nn.Module:
