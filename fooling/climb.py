@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -100,12 +100,15 @@ class Climb:
             some.params = self.move(some, gradient)
 
     def look(self, some: Climbers, *, grad: bool, shift: tuple[int, int] = (0, 0)) -> Outputs:
-        """The classifier's view of the images, moved by `shift` pixels first; with `grad`, ready for a gradient."""
+        """What the classifier makes of the images; with `grad`, ready for a gradient. It sees them moved by `shift`
+        pixels, while an objective about the images themselves has them where they are."""
         some.params = some.params.detach().requires_grad_(grad)
         with torch.set_grad_enabled(grad):
             images = self.parametrization.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
             check_images(images.detach(), some.numbers)
-            return self.forward(images.roll(shift, (2, 3)) if any(shift) else images, some.starts)
+            if not any(shift):
+                return self.forward(images, some.starts)
+            return replace(self.forward(images.roll(shift, (2, 3)), some.starts), images=images)
 
     def arrived(self, some: Climbers, outputs: Outputs) -> Tensor:
         """bool (n,): for whom the criterion holds; for nobody where there is none."""
