@@ -221,4 +221,4 @@ def _finish(config: TrainConfig, run: Run, classifier: Classifier, test_accuracy
     )
     folder = classifier.save_pretrained(run.folder / "classifier", card=card)
     run.tracker.log_folder(f"{run.folder.name}-classifier", "model", folder, summary)
-    print(f"a classifier{right} is in {folder}")
+    run.say(f"a classifier{right} is in {folder}")
