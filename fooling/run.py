@@ -51,7 +51,7 @@ class RunConfig:
     """CPU threads of each process. Default: this machine's cores shared among its processes."""
 
     log_kimg: float = 1.0
-    """Thousands of images between lines of metrics.jsonl."""
+    """Thousands of images between lines of metrics.jsonl. Checkpoints have one of their own."""
 
     checkpoint_kimg: float = 50.0
     """Thousands of images between checkpoints."""
@@ -221,16 +221,7 @@ class Run:
 
         Raises UserError where one of them is not finite: which, when, and the checkpoint to return to.
         """
-        steps = [(images_seen, names) for images_seen, names, _ in self._recorded]
-        table = self.accelerator.reduce(torch.cat([row for *_, row in self._recorded]), reduction="mean").cpu()
-        means: dict[str, Any] = {}
-        for (images_seen, names), row in zip(steps, table.split([len(names) for _, names in steps]), strict=True):
-            if not row.isfinite().all():
-                self._stop_at_non_finite(images_seen, [n for n, v in zip(names, row, strict=True) if not v.isfinite()])
-            for name, value in zip(names, row.tolist(), strict=True):
-                means.setdefault(name, []).append(value)
-        means = {name: sum(values) / len(values) for name, values in means.items()}
-        images = steps[-1][0] - steps[0][0] + self._batch_size
+        means, images = self._means(), self._recorded[-1][0] - self._recorded[0][0] + self._batch_size
         self._recorded.clear()
         now = time.perf_counter() - self._started
         means["images_per_second"] = images / max(now - self.seconds, 1e-9)
@@ -242,6 +233,22 @@ class Run:
             self.tracker.log(means, step=self.images_seen)
             self.progress.update(self.images_seen, means)
         return means
+
+    def check_finite(self) -> None:
+        """Raise as `log` would, before something is made of networks that may be past saving."""
+        if self._recorded:
+            self._means()
+
+    def _means(self) -> dict[str, float]:
+        steps = [(images_seen, names) for images_seen, names, _ in self._recorded]
+        table = self.accelerator.reduce(torch.cat([row for *_, row in self._recorded]), reduction="mean").cpu()
+        values: dict[str, list[float]] = {}
+        for (images_seen, names), row in zip(steps, table.split([len(names) for _, names in steps]), strict=True):
+            if not row.isfinite().all():
+                self._stop_at_non_finite(images_seen, [n for n, v in zip(names, row, strict=True) if not v.isfinite()])
+            for name, value in zip(names, row.tolist(), strict=True):
+                values.setdefault(name, []).append(value)
+        return {name: sum(v) / len(v) for name, v in values.items()}
 
     def _stop_at_non_finite(self, images_seen: int, names: list[str]) -> None:
         whole = list_checkpoints(self.folder / "checkpoints")

@@ -9,7 +9,6 @@ from typing import Literal
 from fooling.data import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.run import RunConfig
-from gan.losses import LOSSES
 from gan.networks import Normalization, resolutions
 
 
@@ -142,7 +141,6 @@ class TrainConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        assert self.loss in LOSSES
         if self.data.image_size is not None:
             resolutions(self.data.image_size)
         require_positive(

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from fooling.data import Batches, Images, load_config, seed_of
+from fooling.errors import UserError
 from fooling.grids import grid, write_gif, write_png
 from fooling.processes import average_gradients
 from fooling.run import Run
@@ -51,6 +52,7 @@ def train(config: TrainConfig) -> None:
             if run.due(config.log_kimg):
                 run.log()
             if run.due(config.samples.kimg):
+                run.check_finite()
                 gan.draw()
             if run.due(config.checkpoint_kimg):
                 run.save()
@@ -71,6 +73,11 @@ class Gan:
         self.config, self.run = config, run
         self.batches = Batches(data, run.device, seed=config.seed)
         self.share = run.share(config.batch_size)
+        if (self.share.stop - self.share.start) % config.micro_batches:
+            raise UserError(
+                f"micro_batches {config.micro_batches} do not divide the {self.share.stop - self.share.start} images"
+                " that each process has of a batch"
+            )
         channels, image_size = data.images.shape[1:3]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, _WEIGHTS))

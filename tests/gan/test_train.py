@@ -1,0 +1,289 @@
+"""The training command, run as its user runs it: what it writes, that it resumes exactly, that processes agree."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, Commands
+from PIL import Image
+
+from fooling.checkpoints import list_checkpoints, load_checkpoint
+from gan import Generator
+
+DEBUG = ["train", "--config", ROOT / "configs" / "debug.yaml"]
+QUIET = ["--wandb.mode", "disabled"]
+
+
+def final_state(folder: Path) -> dict:
+    return load_checkpoint(list_checkpoints(folder / "checkpoints")[0])
+
+
+def tensors_of(state: dict, prefix: str = "") -> dict[str, torch.Tensor]:
+    """All tensors of nested dicts, by dotted name."""
+    flat = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            flat |= tensors_of(value, f"{prefix}{key}.")
+        elif isinstance(value, torch.Tensor):
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def pixels_of(file: Path) -> np.ndarray:
+    with Image.open(file) as image:
+        return np.asarray(image)
+
+
+def figures_of(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if "second" not in k} for line in lines]  # all but the timings
+
+
+def assert_same_run(folder: Path, uninterrupted: Path) -> None:
+    got, want = tensors_of(final_state(folder)), tensors_of(final_state(uninterrupted))
+    assert got.keys() == want.keys()
+    assert [k for k in want if not torch.equal(got[k], want[k])] == []
+    saved = "generator/model.safetensors"
+    assert (folder / saved).read_bytes() == (uninterrupted / saved).read_bytes()
+    assert figures_of(folder) == figures_of(uninterrupted)
+    names = [[p.name for p in sorted((f / "samples").iterdir())] for f in (folder, uninterrupted)]
+    assert names[0] == names[1]
+
+
+@pytest.fixture(scope="module")
+def debug_run(tmp_path_factory) -> tuple[Path, str]:
+    """configs/debug.yaml, whole: its folder and what it printed."""
+    commands = Commands(tmp_path_factory.mktemp("debug"))
+    done = commands.run("gan", *DEBUG)
+    assert done.returncode == 0, done.stderr
+    return commands.folder / "runs" / "debug", done.stdout
+
+
+class TestWhatARunLeaves:
+    def test_the_folder_explains_itself(self, debug_run):
+        folder, printed = debug_run
+        for name in ("config.yaml", "metrics.jsonl", "progress.gif", "latent_walk.gif", "generator/README.md"):
+            assert (folder / name).stat().st_size > 0
+        assert str(Path("runs/debug/generator")) in printed
+        assert not list(folder.rglob("*partial*"))
+
+    def test_metrics_say_what_happened(self, debug_run):
+        lines = [json.loads(line) for line in (debug_run[0] / "metrics.jsonl").read_text().splitlines()]
+        assert [line["images_seen"] for line in lines] == [1024, 2048]
+        for name in ("discriminator_loss", "generator_loss", "real_score", "fake_score", "penalty"):
+            assert all(np.isfinite(line[name]) for line in lines)
+        assert all(line["images_per_second"] > 0 and line["generator_gradient_norm"] > 0 for line in lines)
+        assert lines[-1]["discriminator_loss"] < np.log(2)  # what telling nothing apart would cost
+
+    def test_samples_are_pictures_of_the_same_latents(self, debug_run):
+        pictures = [pixels_of(p) for p in sorted((debug_run[0] / "samples").glob("*.png"))]
+        assert len(pictures) == 4  # every 0.5 of 2 kimg
+        assert {p.shape[:2] for p in pictures} == {(4 * 30 + 2, 4 * 30 + 2)}
+        assert all(p.std() > 5 for p in pictures)
+        with Image.open(debug_run[0] / "progress.gif") as film:
+            assert film.n_frames == 4
+        with Image.open(debug_run[0] / "latent_walk.gif") as film:
+            assert film.n_frames == 128
+
+    def test_the_generator_is_loaded_in_one_line(self, debug_run):
+        folder = debug_run[0]
+        images = Generator.from_pretrained(folder / "generator").sample(9, seed=0)
+        assert images.shape == (9, 1, 28, 28) and images.min() >= 0 and images.max() <= 1
+        average = tensors_of(final_state(folder)["average"])
+        saved = Generator.from_pretrained(folder / "generator").state_dict()
+        assert all(torch.equal(saved[name], tensor) for name, tensor in average.items())
+
+    def test_the_card_shows_settings_and_samples(self, debug_run):
+        card = (debug_run[0] / "generator" / "README.md").read_text()
+        assert "![samples](samples.png)" in card and "width: 8" in card and "2,048 images" in card
+        assert (debug_run[0] / "generator" / "samples.png").exists()
+
+    def test_wandb_holds_it_all_offline(self, debug_run):
+        """Read back with wandb's own reader; the pictures are opened."""
+        folder, printed = debug_run
+        assert "wandb is offline" in printed and "wandb sync runs/debug/wandb/offline-run-*" in printed
+        (offline,) = folder.glob("wandb/offline-run-*")
+        inspected = subprocess.run(
+            ["wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True, check=True
+        )
+        records = [json.loads(line) for line in inspected.stdout.splitlines()]
+        history = [r["history"] for r in records if r["type"] == "history"]
+        text = json.dumps(history)
+        for name in ("discriminator_loss", "generator_gradient_norm", "images_per_second", "latent_walk", "progress"):
+            assert name in text
+        assert any(
+            r["type"] == "run" and r["run"]["config"]["update"]["batch_size"] == 64 for r in records if "run" in r
+        )
+        assert "debug-generator" in inspected.stdout
+        logged = [pixels_of(p) for p in offline.glob("files/media/images/samples_*.png")]
+        assert len(logged) == 4
+        local = [pixels_of(p) for p in (folder / "samples").glob("*.png")]
+        for picture in logged:
+            assert picture.max() > 100 and picture.dtype == np.uint8
+            assert any(np.array_equal(picture.reshape(*picture.shape[:2], -1)[..., 0], other) for other in local)
+        assert len(list(offline.glob("files/media/videos/*.gif"))) == 2
+
+    def test_the_same_command_again_finds_nothing_to_do(self, debug_run):
+        folder = debug_run[0]
+        before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+        done = Commands(folder.parent.parent).run("gan", *DEBUG)
+        assert done.returncode == 0 and "complete: nothing left to do" in done.stdout
+        written = {p: p.stat().st_mtime_ns for p in before}
+        assert [p for p in before if before[p] != written[p] and p.name != "metrics.jsonl"] == []
+
+    def test_a_changed_setting_is_refused_by_name(self, debug_run):
+        done = Commands(debug_run[0].parent.parent).run("gan", *DEBUG, "--batch_size", 32, "--penalty.gamma", 2)
+        assert done.returncode == 2
+        assert done.stderr.strip().count("\n") == 0
+        assert "batch_size was 64 and is 32, penalty.gamma was 1.0 and is 2.0" in done.stderr
+
+    def test_sample_draws_a_grid(self, debug_run, commands):
+        done = commands.run("gan", "sample", debug_run[0], "--count", 10, "--seed", 1, "--out", "grid.png")
+        assert done.returncode == 0 and "grid.png" in done.stdout
+        assert pixels_of(commands.folder / "grid.png").shape[:2] == (3 * 30 + 2, 4 * 30 + 2)
+
+
+SHORT = [*DEBUG, *QUIET, "--generator.width", 4, "--discriminator.width", 4, "--checkpoint_kimg", 0.064]
+
+
+class TestResuming:
+    """Checkpoints after every step, so that most kills come while one is being written."""
+
+    def kill_and_resume(self, commands: Commands, arguments: list, *, kills: int, processes: int = 1) -> None:
+        """Kill the run a random moment after it has written a checkpoint more, so often, and then let it end."""
+        source = random.Random(os.environ.get("KILL_SEED"))
+        checkpoints = commands.folder / "killed" / "checkpoints"
+        for _ in range(kills):
+            before = list_checkpoints(checkpoints)[:1]
+            process = commands.start("gan", *arguments, "--output", "killed", processes=processes)
+            while list_checkpoints(checkpoints)[:1] == before:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            time.sleep(source.uniform(0, 0.4))
+            assert process.poll() is None, "it came to its end before it was killed"
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        done = commands.run("gan", *arguments, "--output", "killed", processes=processes)
+        assert done.returncode == 0, done.stderr
+        assert "resuming killed from" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("processes", "kills"),
+        [(1, 3), pytest.param(1, 12, marks=pytest.mark.slow), pytest.param(2, 8, marks=pytest.mark.slow)],
+    )
+    def test_killed_again_and_again_it_ends_bit_equal(self, commands, processes, kills):
+        arguments = [*SHORT, "--kimg", 3 * kills, "--threads", 1]
+        assert commands.run("gan", *arguments, "--output", "whole", processes=processes).returncode == 0
+        self.kill_and_resume(commands, arguments, kills=kills, processes=processes)
+        assert_same_run(commands.folder / "killed", commands.folder / "whole")
+
+    def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(self, commands):
+        arguments = [*DEBUG, *QUIET, "--output", "run"]
+        assert commands.run("gan", *arguments).returncode == 0
+        newest, before = list_checkpoints(commands.folder / "run" / "checkpoints")
+        want = tensors_of(load_checkpoint(newest))
+        raw = bytearray((newest / "state.pt").read_bytes())
+        raw[len(raw) // 2] ^= 1
+        (newest / "state.pt").write_bytes(raw)
+        done = commands.run("gan", *arguments)
+        assert f"{newest.name} is damaged" in done.stdout and f"from {before.name} images" in done.stdout
+        got = tensors_of(load_checkpoint(newest))
+        assert all(torch.equal(got[k], want[k]) for k in want)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_asked_to_stop_it_saves_and_says_how_to_go_on(self, commands, number):
+        arguments = [*DEBUG, *QUIET, "--kimg", 100, "--checkpoint_kimg", 100, "--output", "run"]
+        process = commands.start("gan", *arguments)
+        while not (commands.folder / "run" / "metrics.jsonl").exists():
+            time.sleep(0.1)
+            assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 128 + number
+        assert re.fullmatch(r"stopped and saved at [\d.]+ of 100 kimg: the same command goes on from there\s*", err)
+        assert final_state(commands.folder / "run")["images_seen"] >= 1024
+
+    def test_a_folder_in_use_is_refused(self, commands):
+        arguments = [*DEBUG, *QUIET, "--kimg", 1000, "--output", "run"]
+        first = commands.start("gan", *arguments)
+        try:
+            while not (commands.folder / "run" / "metrics.jsonl").exists():
+                time.sleep(0.1)
+                assert first.poll() is None
+            second = commands.run("gan", *arguments)
+            assert second.returncode == 2 and "run is in use by another process" in second.stderr
+            assert first.poll() is None
+        finally:
+            os.killpg(first.pid, signal.SIGKILL)
+            first.communicate()
+
+
+@pytest.mark.parametrize(("loss", "gamma"), [("non-saturating", 0), ("relativistic", 1)], ids=["plain", "R1+R2"])
+def test_two_processes_do_what_one_does(commands, loss, gamma):
+    """Steps on two processes with half of the batch each are the steps on one with the whole batch."""
+    settings = ["--loss", loss, "--penalty.gamma", gamma, "--penalty.every", 1, "--generator.normalization", "none"]
+    arguments = [*DEBUG, *QUIET, *settings, "--mixed_precision", "no", "--threads", 1, "--kimg", 0.128]
+    for processes, output in ((1, "one"), (2, "two")):
+        done = commands.run("gan", *arguments, "--output", output, processes=processes)
+        assert done.returncode == 0, done.stderr
+    one, two = (tensors_of(final_state(commands.folder / output)) for output in ("one", "two"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+    got, want = figures_of(commands.folder / "two"), figures_of(commands.folder / "one")
+    assert [pytest.approx(line, rel=1e-4, abs=1e-6) for line in want] == got
+
+
+def test_micro_batches_change_nothing_but_memory(commands):
+    arguments = [*DEBUG, *QUIET, "--generator.normalization", "none", "--mixed_precision", "no", "--kimg", 0.128]
+    for parts in (1, 4):
+        assert commands.run("gan", *arguments, "--micro_batches", parts, "--output", f"in{parts}").returncode == 0
+    one, four = (tensors_of(final_state(commands.folder / f"in{parts}")) for parts in (1, 4))
+    for name, tensor in one.items():
+        torch.testing.assert_close(four[name], tensor, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_what_is_not_finite_stops_the_run(commands):
+    """A learning rate of 1e30 ends in NaN within a few steps."""
+    arguments = [*DEBUG, *QUIET, "--optimizer.learning_rate", "1e30", "--generator.normalization", "none"]
+    done = commands.run("gan", *arguments, "--output", "run")
+    assert done.returncode == 2
+    assert re.search(r"^error: .*loss.* not finite at \d+ images: stopped; there is no checkpoint yet", done.stderr)
+    assert list_checkpoints(commands.folder / "run" / "checkpoints") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--generator.widht", 3], "--generator.widht"),
+        (["--data.name", "mnits"], "mnits"),
+        (["--data.image_size", 30], "image_size 30 is impossible"),
+        (["--batch_size", -4], "batch_size must be above 0, got -4"),
+        (["--kimg", 0], "kimg must be above 0"),
+        (["--batch_size", 2.5], "batch_size"),
+        (["--penalty.gamma", -1], "penalty.gamma must not be negative"),
+        (["--discriminator.normalization", "batch"], "penalties need discriminator.normalization none"),
+        (["--optimizer.beta2", 1.0], "beta"),
+        (["--name", "a/b"], "name must be the name of a folder"),
+        (["--micro_batches", 65], "micro_batches"),
+        (["--output", "/proc/nowhere"], "cannot write /proc/nowhere"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(arguments, message, tmp_path, monkeypatch, capsys):
+    from gan.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main([*map(str, DEBUG), *QUIET, *map(str, arguments)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert message in printed.err
+    assert list(tmp_path.iterdir()) == []
