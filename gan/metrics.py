@@ -1,0 +1,73 @@
+"""How far generated images are from real ones, as distances and shares on plain feature tensors.
+
+Features are float (n, d), from whichever network the images were shown to: a figure means nothing without its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fooling.errors import UserError
+
+
+def frechet_distance(real: Tensor, fake: Tensor) -> float:
+    """The Fréchet distance between Gaussians fitted to two sets of features (Heusel et al. 2017, eq. 6), at least 0.
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in float64. With Inception features it is the FID. It falls with the
+    number of samples, so compare figures of equal counts only, and give that of real against real beside them.
+
+    real, fake: (n, d) and (m, d). Raises UserError with fewer than d + 1 rows, of which no covariance can be made.
+    """
+    for name, features in (("real", real), ("fake", fake)):
+        if features.ndim != 2 or features.shape[1] != real.shape[1]:
+            raise UserError(f"expected features (n, d), got {tuple(real.shape)} and {tuple(fake.shape)}")
+        if len(features) <= features.shape[1]:
+            raise UserError(f"{len(features)} {name} samples are too few for {features.shape[1]} features")
+    real, fake = real.double(), fake.double()
+    c1, c2 = torch.cov(real.T), torch.cov(fake.T)
+    # tr (C1 C2)^(1/2) = tr (C1^(1/2) C2 C1^(1/2))^(1/2), whose matrices are symmetric, as eigvalsh wants them.
+    values, vectors = torch.linalg.eigh(c1)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ c2 @ root).clamp(min=0).sqrt().sum()
+    distance = (real.mean(0) - fake.mean(0)).square().sum() + c1.trace() + c2.trace() - 2 * cross
+    return max(0.0, distance.item())
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How two sets of features overlap, all in [0, 1]; real against real gives what can be reached.
+
+    precision: share of fakes within reach of a real; recall: of reals within reach of a fake (Kynkäänniemi et al. 2019,
+    eq. 2). coverage: share of reals with a fake within their own reach (Naeem et al. 2020, eq. 5). The reach of a
+    sample is the distance to its k-th nearest neighbour in its own set.
+    """
+
+    precision: float
+    recall: float
+    coverage: float
+
+
+def overlap(real: Tensor, fake: Tensor, *, neighbours: int = 5) -> Overlap:
+    """Precision, recall and coverage of two sets of features (n, d) and (m, d)."""
+    if min(len(real), len(fake)) <= neighbours:
+        raise UserError(f"{neighbours} neighbours need more samples than {min(len(real), len(fake))}")
+    real, fake = real.float(), fake.float()
+    real_reach, fake_reach = _reach(real, neighbours), _reach(fake, neighbours)
+    precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    recalled, covered = [], []
+    for rows, reach in zip(real.split(1024), real_reach.split(1024), strict=True):
+        distances = torch.cdist(rows, fake)  # in blocks: 10,000 by 10,000 at once would take 400 MB
+        within = distances <= reach[:, None]
+        precise |= within.any(0)
+        covered.append(within.any(1))
+        recalled.append((distances <= fake_reach).any(1))
+    shares = (precise, torch.cat(recalled), torch.cat(covered))
+    return Overlap(*(share.float().mean().item() for share in shares))
+
+
+def _reach(features: Tensor, neighbours: int) -> Tensor:
+    blocks = features.split(1024)
+    return torch.cat([torch.cdist(rows, features).kthvalue(neighbours + 1).values for rows in blocks])

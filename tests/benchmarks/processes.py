@@ -1,0 +1,50 @@
+"""Throughput of two processes of one thread against one, through the real command, in turns.
+
+python tests/benchmarks/processes.py [--rounds 3] [--config configs/mnist.yaml]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from jsonargparse import auto_cli
+
+
+def main(config: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60) -> None:
+    """Print images per second of one and of two processes, and their ratio.
+
+    Args:
+        config: What to train.
+        rounds: How often they take turns.
+        kimg: Thousands of images in a turn; the first sixth is left out of the measure.
+    """
+    speeds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(rounds):
+        for processes in speeds:
+            speeds[processes].append(speed(config, processes, kimg))
+            print(f"{processes} process(es) of one thread: {speeds[processes][-1]:.0f} images/s", flush=True)
+    ratios = [two / one for one, two in zip(speeds[1], speeds[2], strict=True)]
+    print(f"two / one: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def speed(config: Path, processes: int, kimg: float) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        train = ["-m", "gan", "train", "--config", str(config), "--output", folder, "--kimg", str(kimg)]
+        quiet = ["--threads", "1", "--wandb.mode", "disabled", "--samples.kimg", "1e6", "--checkpoint_kimg", "1e6"]
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, *launcher, *train, *quiet]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        lines = [json.loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
+    first, last = lines[len(lines) // 6], lines[-1]
+    return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
+
+
+if __name__ == "__main__":
+    auto_cli(main)

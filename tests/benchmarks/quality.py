@@ -1,0 +1,65 @@
+"""How good are the digits after so many minutes, ours and the reference's?
+
+    python tests/benchmarks/quality.py                      # trains both on this machine, one after the other
+    python tests/benchmarks/quality.py --run runs/mnist     # measures a run that is there, and trains the reference
+    python tests/benchmarks/quality.py --run runs/mnist --reference_minutes 0
+
+The reference (tests/benchmarks/reference.py) gets as long as our run took. Judge FD: see tests/benchmarks/judge.py.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from jsonargparse import auto_cli
+from judge import Ruler
+from reference import Reference
+
+from fooling.data import load
+from fooling.grids import grid, to_uint8, write_png
+from gan import Generator
+
+
+def main(run: Path | None = None, reference_minutes: float | None = None, out: Path = Path("runs/quality")) -> None:
+    """Print judge FD, precision, recall and coverage of 10,000 samples.
+
+    Args:
+        run: The folder of a finished run. Default: train configs/mnist.yaml into OUT/mnist.
+        reference_minutes: How long to train the reference; 0 leaves it out. Default: as long as the run took.
+        out: Where the pictures, and what is trained, go.
+    """
+    ruler = Ruler()
+    print(f"judge: {ruler.accuracy:.2%} on MNIST's test digits")
+    show("floor (training digits)", *ruler.floor())
+    if run is None:
+        run = out / "mnist"
+        command = [sys.executable, "-m", "gan", "train", "--config", "configs/mnist.yaml", "--output", str(run)]
+        subprocess.run(command, check=True)
+    seconds = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+    samples = to_uint8(Generator.from_pretrained(run / "generator").sample(10_000, seed=1))
+    ours = ruler.measure(samples)
+    show(f"{run} ({seconds / 60:.1f} min)", *ours)
+    write_png(grid(samples[:100]), out / "ours.png")
+
+    minutes = seconds / 60 if reference_minutes is None else reference_minutes
+    if minutes:
+        reference = Reference(load())
+        images_seen = reference.train_for(minutes * 60)
+        large = reference.generator.sample(10_000, seed=1)
+        small = torch.nn.functional.interpolate(large, (28, 28), mode="bilinear", antialias=True)
+        theirs = ruler.measure(to_uint8(small))
+        show(f"reference ({minutes:.1f} min, {images_seen / 1000:.0f} kimg)", *theirs)
+        write_png(grid(small[:100]), out / "reference.png")
+        print(f"judge FD of the reference / ours: {theirs[0] / ours[0]:.1f}")
+
+
+def show(name: str, distance: float, shares) -> None:
+    print(f"{name}: judge FD {distance:.3f}, {shares}", flush=True)
+
+
+if __name__ == "__main__":
+    auto_cli(main)
