@@ -20,7 +20,7 @@ _PUBLIC = {
     "outputs": ["Outputs", "watched"],
     "parametrizations": ["CPPN", "Fourier", "Latent", "Parametrization", "Pixels"],
     "pretrained": ["Pretrained"],
-    "train": ["fit"],
+    "train": ["TrainConfig", "accuracy", "trained_classifier"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

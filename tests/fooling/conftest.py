@@ -1,11 +1,11 @@
-"""Two classifiers trained for a second or two, and the digits to show them."""
+"""Two classifiers trained for a few seconds, and the digits to show them."""
 
 import pytest
-import torch
 
-from fooling.classifiers import LeNet, SoftmaxRegression
-from fooling.data import Images, load, to_float
-from fooling.train import fit
+from fooling.classifiers import Classifier
+from fooling.data import load, to_float
+from fooling.tracking import WandbConfig
+from fooling.train import TrainConfig, train
 
 
 @pytest.fixture(scope="session")
@@ -15,18 +15,16 @@ def digits():
     return to_float(data.images[:1000]), data.labels[:1000]
 
 
-def _trained(make):
-    data = load("mnist", "train")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return fit(make(), Images(data.images[:6000], data.labels[:6000], data.class_names), epochs=2, progress=False)
+def _trained(folder, model, **settings):
+    train(TrainConfig(model=model, output=str(folder), wandb=WandbConfig(mode="disabled"), **settings))
+    return Classifier.from_pretrained(folder / "classifier")
 
 
 @pytest.fixture(scope="session")
-def lenet():
-    return _trained(LeNet)
+def lenet(tmp_path_factory):
+    return _trained(tmp_path_factory.mktemp("lenet"), "lenet", kimg=36)
 
 
 @pytest.fixture(scope="session")
-def softmax():
-    return _trained(SoftmaxRegression)
+def softmax(tmp_path_factory):
+    return _trained(tmp_path_factory.mktemp("softmax"), "softmax", kimg=60, learning_rate=0.01)
