@@ -1,7 +1,12 @@
 """Fool a neural network: climb the gradient of a classifier that is held still, one image at a time.
 
-from fooling import LeNet, Logit, Pixels, ascend
-result = ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+A thousand noise images, each changed until the network is 99 % sure of a 3:
+
+    from fooling import Logit, Pixels, ascend, trained_classifier
+
+    classifier = trained_classifier()
+    result = ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+    result.images, result.confidences, result.steps
 """
 
 import importlib

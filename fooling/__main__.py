@@ -6,6 +6,10 @@ from fooling import cli
 
 VERBS = {
     "train": ("fooling.train:train", "train a classifier, or go on with a run"),
+    "trick": ("fooling.verbs:trick", "draw something meaningless that the network takes for a class"),
+    "morph": ("fooling.verbs:morph", "nudge a real image until the network takes it for another class"),
+    "explain": ("fooling.verbs:explain", "show what the network sees in an image, and what it looks for in all"),
+    "evolve": ("fooling.verbs:evolve", "breed an image for every class without looking at a gradient"),
 }
 
 

@@ -1,6 +1,8 @@
 """The climb: a classifier is held still, and each image follows its own gradient until the network is fooled.
 
-ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+    ascend(classifier, Logit(3), Pixels.noise(1000, seed=0), until=0.99)
+
+What is climbed, what is moved and when to stop are small objects of their own; fooling/climb.py has the loop.
 """
 
 from __future__ import annotations

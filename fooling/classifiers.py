@@ -222,7 +222,7 @@ def _import(name: str) -> nn.Module:
         raise MissingFile(f"cannot import {name}: {error}") from error
     except AttributeError as error:
         raise UserError(f"cannot import {name}: {error}") from error
-    made = made if isinstance(made, nn.Module) else made()
+    made = made() if callable(made) and not isinstance(made, nn.Module) else made
     if not isinstance(made, nn.Module):
         raise UserError(f"{name} must give a torch.nn.Module, it gave {type(made).__name__}")
     return made

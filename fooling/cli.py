@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
 from inspect import signature
-from typing import Any, get_type_hints
+from keyword import kwlist
+from typing import Any, get_args, get_origin, get_type_hints
 
 from fooling.errors import Stopped, UserError
 
@@ -46,16 +48,53 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
 
     class Parser(ArgumentParser):  # its own error() prints the whole usage, and says "error" twice
         def error(self, message: str, ex: Exception | None = None) -> None:
-            raise UserError(" ".join(str(message).split()))
+            raise UserError(_without_underscores(" ".join(str(message).split())))
+
+        def format_help(self) -> str:
+            aligned = re.sub(r"(--\w+_ \w+_)(?=  )", r"\1  ", super().format_help())
+            return _without_underscores(aligned)
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     hints = get_type_hints(function)
     parameters = list(signature(function).parameters)
     config_class = hints[parameters[0]] if len(parameters) == 1 else None
+    argv = _with_lists(argv, config_class if is_dataclass(config_class) else function)
     if is_dataclass(config_class):
         function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
     else:
         auto_cli(function, args=argv, prog=program, parser_class=Parser)
+
+
+def _with_lists(argv: list[str], options: Any) -> list[str]:
+    """`--towards 5 8` as the parser knows it, `--towards [5,8]`, for the options that are lists."""
+    lists = _list_options(options)
+    given: list[str] = []
+    values: list[str] | None = None  # of the list option that is being read
+    for token in [*argv, "--"]:
+        if values is not None and not token.startswith("--"):
+            values.append(token)
+            continue
+        if values:
+            given.append(values[0] if values[0].startswith("[") else f"[{','.join(values)}]")
+        values = [] if token in lists else None
+        given.append(token)
+    return given[:-1]
+
+
+def _list_options(options: Any, prefix: str = "--") -> set[str]:
+    found = set()
+    for name, hint in get_type_hints(options).items():
+        for part in (hint, *get_args(hint)):  # also X | None
+            if get_origin(part) is list:
+                found.add(prefix + name)
+            elif is_dataclass(part):
+                found |= _list_options(part, f"{prefix}{name}.")
+    return found
+
+
+def _without_underscores(text: str) -> str:
+    """An option called `from` is `from_` to Python, and abbreviated on the command line."""
+    return re.sub(rf"\b({'|'.join(kwlist)})_\b", r"\1", text, flags=re.IGNORECASE)
 
 
 def _fail(message: str) -> int:

@@ -98,7 +98,10 @@ class Climb:
         """bool (n,): for whom the criterion holds; for nobody where there is none."""
         if some.until is None:
             return torch.zeros_like(some.numbers, dtype=torch.bool)
-        return some.until(outputs)
+        arrived = some.until(outputs)
+        if not isinstance(arrived, Tensor) or arrived.dtype != torch.bool or arrived.shape != some.numbers.shape:
+            raise UserError(f"a criterion gives bool ({len(some.numbers)},) for as many images, got {arrived!r}")
+        return arrived
 
     def gradient(self, some: Climbers, outputs: Outputs) -> Tensor:
         """Every image's own gradient (n, ...), without touching any parameter's `.grad`."""

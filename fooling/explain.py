@@ -18,8 +18,9 @@ from fooling.ascent import ascend
 from fooling.classifiers import frozen
 from fooling.data import seed_of
 from fooling.errors import UserError
+from fooling.images import check_fit
 from fooling.objectives import Channel
-from fooling.outputs import watched
+from fooling.outputs import check_target, watched
 from fooling.parametrizations import Pixels
 
 _CHUNK = 500  # images whose activations fit comfortably into memory
@@ -118,8 +119,9 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
 
     images: (n, c, h, w) in [0, 1].
     classes: k of them for all images, or int64 (n, k) of each image's own.
-    Raises UserError for a class that the classifier does not have.
+    Raises UserError for a class that the classifier does not have, and for images that it does not take.
     """
+    check_fit(classifier, images)
     logits, maps = [], []
     with torch.inference_mode(False), torch.enable_grad(), frozen(classifier):
         classes = torch.as_tensor(classes, dtype=torch.int64).cpu().clone()
@@ -127,7 +129,7 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
         for part, wanted in zip(images.split(_CHUNK), classes.split(_CHUNK), strict=True):
             pixels = part.detach().clone().to(_device(classifier)).requires_grad_()
             out = classifier(pixels).float()
-            _check_classes(wanted, out.shape[1])
+            check_target(wanted, out.shape[1])
             # The sum over images is harmless: in evaluation mode no image's logit depends on another image.
             sums = out.gather(1, wanted.to(out.device)).sum(0)
             maps.append(torch.stack([torch.autograd.grad(s, pixels, retain_graph=True)[0].cpu() for s in sums], 1))
@@ -284,6 +286,7 @@ def _relu_after(classifier: nn.Module, layer: str) -> str:
 
 
 def _logits(classifier: nn.Module, images: Tensor) -> Tensor:
+    check_fit(classifier, images)
     with torch.no_grad(), frozen(classifier):
         parts = [classifier(part.to(_device(classifier))).float().cpu() for part in images.split(_CHUNK)]
     return torch.cat(parts)
@@ -292,8 +295,3 @@ def _logits(classifier: nn.Module, images: Tensor) -> Tensor:
 def _device(classifier: nn.Module) -> torch.device:
     tensors = [*classifier.parameters(), *classifier.buffers()]
     return tensors[0].device if tensors else torch.device("cpu")
-
-
-def _check_classes(classes: Tensor, count: int) -> None:
-    if unknown := sorted({int(k) for k in classes.flatten() if not 0 <= k < count}):
-        raise UserError(f"unknown class {unknown[0]}: the classifier has {count} classes, 0 to {count - 1}")

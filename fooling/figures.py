@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
-from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent
+from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent, with_article
 
 _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 
@@ -34,11 +34,16 @@ def draw_weight_maps(maps: Tensor, names: Sequence[str] | None = None, *, title:
     height, width = panel_size(*maps.shape[-2:])
     columns = min(5, len(maps))
     rows = -(-len(maps) // columns)
-    sheet = Sheet([height] * rows, [width] * columns, title=title or "The weights of every class", key=True)
+    sheet = Sheet(
+        [height] * rows,
+        [width] * columns,
+        title=title or "The weights: what speaks for and against each class",
+        key=_KEY,
+    )
     limit = _limit(maps)
     for k, weights in enumerate(maps):
         sheet.map(*divmod(k, columns), weights, limit, names[k])
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -46,7 +51,7 @@ def draw_mistakes(mistakes: Mistakes, names: Sequence[str] | None = None, *, col
     """Mistakes in rows, each with the right answer, the wrong one and how sure the classifier is of that."""
     names = _names(names, int(max(mistakes.labels.max(), mistakes.predictions.max())) + 1)
     texts = [
-        f"{_a(names[label])}, called {_a(names[prediction])}\n{percent(confidence)} sure"
+        f"{with_article(names[label])}, called {with_article(names[prediction])}\n{percent(confidence)} sure"
         for label, prediction, confidence in zip(
             mistakes.labels.tolist(), mistakes.predictions.tolist(), mistakes.confidences.tolist(), strict=True
         )
@@ -71,12 +76,12 @@ def draw_gradients(
         f"{label}\n(colours \u00d7 {largest / limit:.2g})" if largest > 1.05 * limit else label
         for label, limit in zip(labels, limits, strict=True)
     ]
-    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=True)
+    sheet = Sheet([height] * len(gradients), [width] * (1 + len(classes)), title=title, labels=labels, key=_KEY)
     for row, (each, limit) in enumerate(zip(gradients, limits, strict=True)):
         sheet.image(row, 0, each.images[0], _answer(each.probabilities[0], names))
         for column, k in enumerate(classes):
-            sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {_a(names[k])}")
-    sheet.colour_key(largest, *_KEY)
+            sheet.map(row, 1 + column, each.maps[0, column], limit, f"more of {with_article(names[k])}")
+    sheet.colour_key(largest)
     return sheet.picture()
 
 
@@ -88,17 +93,17 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     classes = gradients.classes[0].tolist()
     bars = max(260, 26 * len(names))
     below = _room_for(names)
-    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=True)
+    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=_KEY)
     before, limit = gradients.probabilities[0], _limit(gradients.maps[0])
     for row, k in enumerate(classes):
         after = nudges.probabilities[0, row]
         sheet.image(row, 0, gradients.images[0], f"before: {names[k]}, {percent(before[k])}")
         sheet.sign(row, 1, "+")
-        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {_a(names[k])}")
+        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {with_article(names[k])}")
         sheet.sign(row, 3, "=")
         sheet.image(row, 4, nudges.moved[0, row], f"after: {names[k]}, {percent(after[k])}")
         sheet.bars(row, 5, after, names, "after (outline: before)", colours={k: FOR}, before=before)
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -141,12 +146,12 @@ def film(
     limit, colours = _limit(path.maps), _start_and_target(path)
     for i, step in enumerate(steps):
         sheet = Sheet(
-            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=True
+            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=_KEY
         )
         sheet.image(0, 0, path.images[i], f"step {step}")
-        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {_a(names[target])}")
+        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
         sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
-        sheet.colour_key(limit, *_KEY)
+        sheet.colour_key(limit)
         yield sheet.picture()
 
 
@@ -168,7 +173,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
         above=([1 if maps else 2] + [0] * (len(kinds) - 1)) * blocks,
         below=([0] * (len(kinds) - 1) + [14]) * blocks,
         labels=kinds * blocks,
-        key=grey_filters,
+        key=("wants it dark", "wants it light", "weight of the filter") if grey_filters else None,
     )
     limit = 1.0 if filters.weights is None else filters.weights.abs().max().item()
     strongest = filters.activations.max().clamp_min(1e-12)
@@ -186,7 +191,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
             row, text = row + 1, ""
         sheet.image(row, column, filters.exciting[i], text)
     if grey_filters:
-        sheet.colour_key(limit, "wants it dark", "wants it light", "weight of the filter")
+        sheet.colour_key(limit)
     return sheet.picture()
 
 
@@ -208,26 +213,21 @@ def draw_confused(
     height, width = panel_size(*gradients.images.shape[-2:])
     title = title or "Between two classes: what would tip the balance"
     labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
-    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=True)
+    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=_KEY)
     limit = _limit(gradients.maps[list(rows)])
     for row, i in enumerate(rows):
         pair = gradients.classes[i].tolist()
         doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
         sheet.image(row, 0, gradients.images[i], doubt)
         for j, k in enumerate(pair):
-            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {_a(names[k])}")
+            sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {with_article(names[k])}")
             sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
-    sheet.colour_key(limit, *_KEY)
+    sheet.colour_key(limit)
     return sheet.picture()
 
 
 def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
     return [str(k) for k in range(count)] if names is None else names
-
-
-def _a(name: str) -> str:
-    """a 7, an 8, an ankle boot."""
-    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
 def _answer(probabilities: Tensor, names: Sequence[str]) -> str:

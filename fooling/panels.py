@@ -30,7 +30,7 @@ INK, FAINT = "#222222", "#6a6a6a"
 _DPI = 144  # one point is two pixels
 _TITLE, _TEXT, _SMALL = 12, 8.5, 7.5  # font sizes, points
 _TITLE_LINE, _LINE = 32, 22  # pixels
-_MARGIN, _GAP = 28, 16
+_MARGIN, _GAP, _KEY_WIDTH = 28, 16, 240
 
 
 def percent(probability: float) -> str:
@@ -41,6 +41,13 @@ def percent(probability: float) -> str:
         return "<\u20090.01\u00a0%"
     digits = 2 if probability < 0.01 or probability >= 0.99 else 1 if probability < 0.1 or probability >= 0.9 else 0
     return f"{probability * 100:.{digits}f}\u00a0%"
+
+
+def with_article(name: str) -> str:
+    """A class's name as in "it is ...": a 7, an 8, an ankle boot; "none" stays as it is."""
+    if name == "none":
+        return name
+    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
 def panel_size(height: int, width: int, about: int = 168) -> tuple[int, int]:
@@ -57,7 +64,7 @@ class Sheet:
     above: lines of text above every row, or one number per row.
     below: pixels kept free below every row, or one number per row (bars need them for their names).
     labels: words to the left of the rows, one for each.
-    key: keep room for a colour key at the bottom (see colour_key).
+    key: words of a colour key at the bottom: of its red end, its blue end, and what is measured (see colour_key).
     """
 
     def __init__(
@@ -69,17 +76,18 @@ class Sheet:
         above: int | Sequence[int] = 1,
         below: int | Sequence[int] = 0,
         labels: Sequence[str] = (),
-        key: bool = False,
+        key: tuple[str, str, str] | None = None,
     ):
         above = [above] * len(rows) if isinstance(above, int) else above
         below = [below] * len(rows) if isinstance(below, int) else below
         left = max((_text_width(line) for label in labels for line in label.split("\n")), default=-_GAP) + _GAP
         inner = left + sum(columns) + _GAP * (len(columns) - 1)
-        self.width = max(inner, 460) + 2 * _MARGIN
-        lines = _wrapped(title, self.width - 2 * _MARGIN)
+        key_width = _KEY_WIDTH + 24 + 2 * max(map(_text_width, key[:2])) if key else 0
+        self.width = max(inner, key_width, 460) + 2 * _MARGIN
+        lines = _wrapped(title[0].upper() + title[1:], self.width - 2 * _MARGIN)
         x0 = (self.width - inner) // 2 + left
         self._lefts = [x0 + sum(columns[:c]) + _GAP * c for c in range(len(columns))]
-        self._widths, self._heights = columns, rows
+        self._widths, self._heights, self._key = columns, rows, key
         y = _MARGIN + _TITLE_LINE * len(lines) + 4
         self._tops = []
         for height, text_lines, free in zip(rows, above, below, strict=True):
@@ -148,10 +156,11 @@ class Sheet:
         x, y = self._lefts[column] + self._widths[column] / 2, self._tops[row] + self._heights[row] / 2
         self._words(x, y, symbol, size=2 * _TITLE, va="center", colour=FAINT)
 
-    def colour_key(self, limit: float, low: str, high: str, unit: str) -> None:
-        """What the maps' colours mean: a bar from -limit to limit, words at its ends, what is measured below it."""
-        width, x = 240, (self.width - 240) / 2
-        axes = self._axes(x, self._key_top, width, 18)
+    def colour_key(self, limit: float) -> None:
+        """What the maps' colours mean: a bar from -limit to limit with the key's words."""
+        low, high, unit = self._key
+        x = (self.width - _KEY_WIDTH) / 2
+        axes = self._axes(x, self._key_top, _KEY_WIDTH, 18)
         axes.imshow(np.linspace(-1, 1, 257)[None], cmap=DIVERGING, aspect="auto", extent=(-1, 1, 0, 1))
         axes.set_yticks([])
         axes.set_xticks([-1, 0, 1], [f"\u2212{limit:.2g}", "0", f"+{limit:.2g}"])
@@ -160,7 +169,7 @@ class Sheet:
             spine.set(color=FAINT, linewidth=0.5)
         self._words(self.width / 2, self._key_top + 52, unit, size=_SMALL, colour=FAINT)
         self._words(x - 12, self._key_top + 15, low, ha="right", va="baseline", colour=AGAINST)
-        self._words(x + width + 12, self._key_top + 15, high, ha="left", va="baseline", colour=FOR)
+        self._words(x + _KEY_WIDTH + 12, self._key_top + 15, high, ha="left", va="baseline", colour=FOR)
 
     def picture(self) -> np.ndarray:
         """The sheet as uint8 (height, width, 3): for write_png, write_gif and wandb.Image."""

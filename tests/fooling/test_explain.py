@@ -196,7 +196,7 @@ def test_a_layer_that_cannot_start_afresh_is_named():
 
 @pytest.mark.parametrize("bad", [10, -1])
 def test_an_unknown_class_is_refused(lenet, bad):
-    with pytest.raises(UserError, match=f"unknown class {bad}: the classifier has 10 classes, 0 to 9"):
+    with pytest.raises(UserError, match=f"no class {bad}: the classifier has 10 classes, 0 to 9"):
         input_gradients(lenet, torch.zeros(1, 1, 28, 28), [3, bad])
 
 
