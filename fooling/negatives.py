@@ -216,16 +216,29 @@ class Worst(Source):
         self.starts.keep(ends, step)
         return ends
 
+    def state_dict(self) -> dict[str, Any]:
+        return self.starts.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.starts.load_state_dict(state)
+
 
 class Mix:
     """So many negatives from each of several sources: Mix((Worst(...), 64), (Noise(...), 16))."""
 
     def __init__(self, *parts: tuple[Source, int]):
-        self.parts = parts
+        self.sources, self.counts = [source for source, _ in parts], [count for _, count in parts]
 
     def draw(self, step: Step) -> Tensor:
         """This process's rows of all of them: float (rows, c, h, w)."""
-        return torch.cat([source.draw(count, step) for source, count in self.parts])
+        return torch.cat([source.draw(count, step) for source, count in zip(self.sources, self.counts, strict=True)])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {str(number): source.state_dict() for number, source in enumerate(self.sources)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for number, source in enumerate(self.sources):
+            source.load_state_dict(state[str(number)])
 
 
 class VariedStep(PerImage):
