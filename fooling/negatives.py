@@ -25,7 +25,7 @@ from fooling.errors import UserError
 from fooling.objectives import Objective
 from fooling.outputs import Outputs, PerImage, as_target, at, reject_index
 from fooling.parametrizations import Pixels
-from fooling.rubbish import rubbish
+from fooling.rubbish import check_kinds, rubbish
 
 
 @dataclass
@@ -69,6 +69,7 @@ class Noise(Source):
     """Images that show nothing, of the kinds named (fooling/rubbish.py)."""
 
     def __init__(self, kinds: Sequence[str]):
+        check_kinds(kinds)
         self.kinds = tuple(kinds)
 
     def draw(self, count: int, step: Step) -> Tensor:

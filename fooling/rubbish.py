@@ -22,9 +22,7 @@ def rubbish(kinds: Sequence[str], count: int, images: Tensor, generator: torch.G
 
     images: float (m, c, h, w) in [0, 1], as above. Raises UserError for an unknown kind.
     """
-    for kind in kinds:
-        if kind not in KINDS:
-            raise UserError(f"unknown noise {kind!r}: expected one of {', '.join(KINDS)}")
+    check_kinds(kinds)
     drawn = torch.randint(len(kinds), (count,), generator=generator)
     out = torch.empty(count, *images.shape[1:])
     for number, kind in enumerate(kinds):
@@ -32,6 +30,13 @@ def rubbish(kinds: Sequence[str], count: int, images: Tensor, generator: torch.G
         if which.any():
             out[which] = KINDS[kind](int(which.sum()), images, generator)
     return out
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise UserError for a kind that is not known, or where there is none."""
+    for kind in kinds or [""]:
+        if kind not in KINDS:
+            raise UserError(f"unknown noise {kind!r}: expected one of {', '.join(KINDS)}")
 
 
 def uniform(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -91,7 +96,7 @@ def patches(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     rows, columns = height // 4, width // 4
     whole = _some(count, images, generator)
     cut = whole[:, :, : 4 * rows, : 4 * columns].reshape(count, channels, 4, rows, 4, columns)
-    cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(count, 16, -1)
+    cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(count, 16, channels * rows * columns)
     order = torch.rand(count, 16, 1, generator=generator).argsort(1)
     cut = cut.gather(1, order.expand_as(cut)).view(count, 4, 4, channels, rows, columns).permute(0, 3, 1, 4, 2, 5)
     out = torch.zeros_like(whole)
