@@ -25,6 +25,7 @@ from fooling.grids import write_png
 from fooling.lessons import HardenConfig, make_negatives, negatives_loss
 from fooling.negatives import Pool, Step
 from fooling.panels import percent
+from fooling.positives import perturbed, shifted
 from fooling.processes import average_gradients
 from fooling.run import Run
 from fooling.train import MODELS, accuracy, labelled, one_cycle, save_classifier
@@ -96,14 +97,18 @@ class Teaching:
     def step(self) -> dict[str, Tensor]:
         """One update; returns the figures of the step."""
         config, run = self.config, self.run
-        images, labels = self.batches.take(run.images_seen, config.batch_size)
-        negatives = self.negatives.draw(self._as_seen(images)).to(run.device)
+        images, labels = (batch.cpu() for batch in self.batches.take(run.images_seen, config.batch_size))
+        step = self._as_seen(images)
+        negatives = self.negatives.draw(step)
+        if config.shift:
+            images = shifted(images, config.shift, step.generator)
+        images = perturbed(images, labels, config.perturb, step) if config.perturb else images[self.share]
+        labels, own = labels[self.share].to(run.device), len(images)
         self.classifier.train()
         with run.accelerator.autocast():
-            logits = self.classifier(torch.cat([images[self.share], negatives])).float()
-        own = len(labels[self.share])
-        loss = F.cross_entropy(logits[:own], labels[self.share])
-        rubbish_loss = negatives_loss(logits[own:], self.config.target) if len(negatives) else loss.new_zeros(())
+            logits = self.classifier(torch.cat([images, negatives]).to(run.device)).float()
+        loss = F.cross_entropy(logits[:own], labels)
+        rubbish_loss = negatives_loss(logits[own:], config.target) if len(negatives) else loss.new_zeros(())
         weight = config.weight * min(1.0, self._images_in_round / (config.ramp_kimg * 1000 + 1e-9))
         (loss + weight * rubbish_loss).backward()
         (group,) = self.optimizer.param_groups
@@ -177,7 +182,7 @@ class Teaching:
         run = self.run
         return Step(
             classifier=self.classifier,
-            images=images.cpu(),
+            images=images,
             generator=torch.Generator().manual_seed(seed_of(self.config.seed, _NEGATIVES, run.images_seen)),
             share=run.share,
             gather=run.accelerator.gather,

@@ -12,6 +12,7 @@ from fooling.data import DataConfig, load_config
 from fooling.errors import UserError, require_positive
 from fooling.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Source, Worst
 from fooling.pretrained import Pretrained
+from fooling.rubbish import STARTS
 from fooling.run import RunConfig
 from fooling.train import MODELS, Model
 
@@ -61,7 +62,7 @@ class NegativesConfig:
     generated: int = 0
     """What the generator in generator_folder draws."""
 
-    kinds: list[str] = field(default_factory=lambda: ["uniform", "flat", "binary", "sparse", "smooth", "permuted"])
+    kinds: list[str] = field(default_factory=lambda: list(STARTS))
     """The kinds of noise (fooling/rubbish.py) that are used as they are and climbed from."""
 
     climb: ClimbConfig = field(default_factory=ClimbConfig)
@@ -122,6 +123,12 @@ class HardenConfig(RunConfig):
     evaluate_kimg: float = 60.0
     """Thousands of images between fresh attacks and measurements of the accuracy on the test images."""
 
+    shift: int = 0
+    """Move each real image by up to so many pixels."""
+
+    perturb: float = 0.0
+    """Move every second real image against its label, in an L-inf ball whose radius is drawn from 0 to this."""
+
     negatives: NegativesConfig = field(default_factory=lambda: NegativesConfig(climbed=64, noise=16))
     """Where the negatives come from."""
 
@@ -141,6 +148,8 @@ class HardenConfig(RunConfig):
             weight=self.weight,
             evaluate_kimg=self.evaluate_kimg,
         )
+        if self.shift < 0 or self.perturb < 0:
+            raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
         if self.model not in MODELS:
             raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
 

@@ -117,6 +117,9 @@ KINDS: dict[str, Kind] = {
     "sparse": sparse, "smooth": smooth, "permuted": permuted, "patches": patches, "acet": acet,
 }  # fmt: skip
 
+# Unlike enough that a network which knows them all does not take what lies between them for an object either.
+STARTS = ("uniform", "flat", "black", "white", "binary", "sparse", "smooth", "permuted", "patches")
+
 
 def _some(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     return images[torch.randint(len(images), (count,), generator=generator)]

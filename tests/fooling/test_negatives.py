@@ -31,7 +31,9 @@ SOURCES = {
     "worst": lambda: Worst(NOISE, steps=3),
     "worst, as ACET": lambda: Worst(NOISE, steps=3, varied=False, ball=0.3),
     "persistent": lambda: Worst(Persistent(NOISE, size=50, reseed=0.5), steps=2),
-    "others": lambda: Others(Images(torch.arange(5, dtype=torch.uint8)[:, None, None, None].expand(5, 1, 28, 28), None)),
+    "others": lambda: Others(
+        Images(torch.arange(5, dtype=torch.uint8)[:, None, None, None].expand(5, 1, 28, 28), None)
+    ),
 }
 
 
@@ -40,7 +42,7 @@ def test_two_processes_draw_together_what_one_draws(name, step):
     together = SOURCES[name]().draw(8, step)
     apart = torch.cat([SOURCES[name]().draw(8, of_two(step, rank)) for rank in (0, 1)])
     assert together.shape == (8, 1, 28, 28)
-    assert 0 <= together.min() and together.max() <= 1
+    assert together.min() >= 0 and together.max() <= 1
     torch.testing.assert_close(apart, together, atol=1e-5, rtol=0)
 
 

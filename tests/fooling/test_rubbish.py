@@ -15,7 +15,7 @@ def test_every_kind_gives_images_in_the_box_that_follow_from_the_generator(kind,
     real = torch.rand(5, *shape)
     images = KINDS[kind](7, real, seeded())
     assert images.shape == (7, *shape) and images.dtype == torch.float32
-    assert 0 <= images.min() and images.max() <= 1
+    assert images.min() >= 0 and images.max() <= 1
     assert images.equal(KINDS[kind](7, real, seeded()))
     assert not images.equal(KINDS[kind](7, real, seeded(1)))
     assert KINDS[kind](0, real, seeded()).shape == (0, *shape)
