@@ -228,7 +228,7 @@ def _check_for_masking(
     )  # fmt: skip
     reached = (report.evolution.confidences >= SURE).nonzero()[:, 0].tolist()
     checks["evolution_classes"], checks["evolution_evaluations"] = reached, report.evolution.evaluations
-    beaten = sorted(set(reached) - set(checks["gradient_classes"]))
+    beaten = sorted((set(reached) & set(targets.tolist())) - set(checks["gradient_classes"]))
     if beaten:
         names = ", ".join(report.classes[k] for k in beaten)
         warn(f"evolution, without a gradient, reaches classes that gradients do not ({names}): it hides its gradient")

@@ -14,19 +14,20 @@ from fooling.audit_page import audit_page, audit_pictures
 from fooling.battery import Found, starts_of
 from fooling.classifiers import Adapted
 from fooling.cli import main
-from fooling.data import load
+from fooling.data import Images, load
 from fooling.errors import UserError
 from fooling.examination import Effort, examine
 from fooling.judge import JudgeNet, dirtied, moved, train_judge
 from fooling.objectives import LogProbability, Margin
 from fooling.tracking import WandbConfig
 
-TINY = Effort(images=10, steps=25, restarts=0, walks=4, walk_steps=5)
+TINY = Effort(images=10, steps=20, restarts=0, walks=4, walk_steps=5)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return load("mnist", "test")
+    test = load("mnist", "test")
+    return Images(test.images[:1000], test.labels[:1000], test.class_names)
 
 
 class Masked(nn.Module):
@@ -149,7 +150,7 @@ def test_the_page_holds_everything_it_shows(plain_report):
 
 def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softmax, capsys):
     folder = lenet.save_pretrained(tmp_path / "run" / "classifier").parent
-    monkeypatch.setattr(fooling.audit, "QUICK", TINY)
+    monkeypatch.setattr(fooling.audit, "QUICK", Effort(images=3, steps=10, restarts=0, walks=2, walk_steps=3))
     monkeypatch.setattr(fooling.audit, "trained_judge", lambda data: softmax)
     monkeypatch.setattr(fooling.audit, "trained_classifier", lambda model="lenet": lenet)
     (tmp_path / "theirs.py").write_text(
@@ -173,7 +174,7 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     assert "theirs:load" in out and "fooled with rubbish, in the box" in out and "at most about" in out
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert set(summary["classifiers"]) == {"run", "theirs:load"}
-    assert summary["classifiers"]["run"]["overall"]["box"]["fooled_99"] == 1
+    assert summary["classifiers"]["run"]["overall"]["box"]["fooled_99"] > 0.5
     assert (tmp_path / "out" / "audit.html").stat().st_size > 100_000
 
 
