@@ -24,7 +24,7 @@ th:first-child, td:first-child { text-align: left; white-space: normal } thead t
 td.bar { background: linear-gradient(to right, #f4a582 var(--share), transparent var(--share)) }
 .warning { border-left: 6px solid #b2182b; padding: .4rem .8rem; background: #fbeceb }
 .fine { border-left: 6px solid #2166ac; padding: .4rem .8rem; background: #eaf1f8 }
-img { max-width: 100%; image-rendering: pixelated; display: block; margin: .5rem 0 1.2rem } .scroll { overflow-x: auto }
+img { max-width: 100%; display: block; margin: .5rem 0 1.2rem } .scroll { overflow-x: auto }
 .hint { color: #6a6a6a; font-size: .9rem }
 """
 
