@@ -13,11 +13,21 @@ import importlib
 
 _PUBLIC = {
     "ascent": ["Ascent", "Trace", "ascend"],
+    "callbacks": ["ConfusedImages", "to_folder", "to_tensorboard", "to_wandb"],
     "classifiers": ["Adapted", "Classifier", "LeNet", "SoftmaxRegression", "frozen", "load_classifier"],
     "criteria": ["Confident", "Criterion", "Misclassified"],
     "data": ["Images", "load", "to_float"],
     "errors": ["MissingFile", "UserError"],
     "evolution": ["Evolution", "GaussianMutation", "PolynomialMutation", "evolve"],
+    "explain": [
+        "Confused", "Filters", "Gradients", "Mistakes", "Nudges", "confused", "filters", "input_gradients", "mistakes",
+        "nudge", "predict", "untrained", "weight_maps",
+    ],
+    "figures": [
+        "draw_confused", "draw_filters", "draw_gallery", "draw_gradients", "draw_mistakes", "draw_nudges",
+        "draw_probabilities", "draw_strip", "draw_weight_maps", "film",
+    ],
+    "grids": ["grid", "to_uint8", "write_gif", "write_png"],
     "objectives": [
         "Channel", "Confusion", "Distance", "L2", "LogProbability", "Logit", "Margin", "Objective", "Probability",
         "Reject", "TotalVariation", "Unit",

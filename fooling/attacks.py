@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fooling.ascent import ascend
-from fooling.classifiers import channels_innermost, frozen
+from fooling.classifiers import frozen
+from fooling.cpu_speed import sped_up
 from fooling.criteria import Criterion
 from fooling.data import seed_of
 from fooling.objectives import Logit, LogProbability, Margin, Objective
@@ -109,7 +110,7 @@ class Adaptive:
         targets = targets.to(device)
         best, scores, direction = tried.clone(), torch.full((n,), -torch.inf, device=device), torch.zeros_like(tried)
         sizes, taken = torch.full((n,), self.first_size, device=device), torch.full((n,), steps)
-        with frozen(classifier), channels_innermost(classifier):
+        with frozen(classifier), sped_up(classifier):
             for k in range(steps + 1):
                 log_p, gradient = log_probability(classifier, tried, targets[alive])
                 progress = log_p > scores[alive]

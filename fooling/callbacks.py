@@ -61,6 +61,7 @@ class ConfusedImages:
         if every < 1 or count < 1:
             raise UserError(f"every and count must be at least 1, got every={every} and count={count}")
         self.sinks, self.every, self.names = sinks, every, names
+        self._last_step = -1
         self.search = {"count": count, "step": step, "max_gap": max_gap, "min_pair": min_pair}
         self.mean, self.std = (torch.as_tensor(v, dtype=torch.float32).view(-1, 1, 1) for v in (mean, std))
 
@@ -94,11 +95,18 @@ class ConfusedImages:
     def on_train_batch_end(
         self, trainer: Any, pl_module: nn.Module, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        """Lightning's hook, for batches that are (images, labels, ...) or images alone."""
+        """Lightning's hook, for batches that are (images, labels, ...) or images alone.
+
+        The step is that of the optimiser: batch_idx begins again with every epoch.
+        """
+        step = trainer.global_step - 1  # it has been counted by now
+        if step == self._last_step:  # the gradients of several batches are accumulated
+            return
+        self._last_step = step
         images, labels = (
             (batch, None) if isinstance(batch, Tensor) else (batch[0], batch[1] if len(batch) > 1 else None)
         )
-        self(pl_module, images, batch_idx, labels)
+        self(pl_module, images, step, labels)
 
 
 def to_folder(folder: str | os.PathLike) -> Sink:

@@ -128,7 +128,8 @@ class Adapted(nn.Module):
             raise UserError(f"std must be positive, got {tuple(std)}")
         self.module = module
         self.input_shape = tuple(input_shape)
-        mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
+        like = next(module.parameters(), torch.empty(0))  # its device and precision
+        mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
         self.register_buffer("scale", (high - low) / std, persistent=False)
         self.register_buffer("shift", (low - mean) / std, persistent=False)
         self.num_classes = self._count_logits()
@@ -139,7 +140,7 @@ class Adapted(nn.Module):
     def _count_logits(self) -> int:
         with frozen(self), torch.no_grad():
             try:
-                logits = self(torch.full((2, *self.input_shape), 0.5))
+                logits = self(self.shift.new_full((2, *self.input_shape), 0.5))
             except RuntimeError as error:
                 reason = str(error).splitlines()[0]
                 raise UserError(f"the module does not take images of shape {self.input_shape}: {reason}") from error
@@ -193,23 +194,6 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, want in wants.items():
             parameter.requires_grad = want
-
-
-@contextlib.contextmanager
-def channels_innermost(*modules: nn.Module) -> Iterator[None]:
-    """Inside the block: convolution weights on the CPU in the memory layout that oneDNN is fastest with.
-
-    The values are the same; after it, the weights are the very tensors that they were.
-    """
-    kernels = [p for root in modules for p in root.parameters() if p.dim() == 4 and p.device.type == "cpu"]
-    before = [kernel.data for kernel in kernels]
-    try:
-        for kernel in kernels:
-            kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
-        yield
-    finally:
-        for kernel, data in zip(kernels, before, strict=True):
-            kernel.data = data
 
 
 def _import(name: str) -> nn.Module:

@@ -59,7 +59,7 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     hints = get_type_hints(function)
     parameters = list(signature(function).parameters)
     config_class = hints[parameters[0]] if len(parameters) == 1 else None
-    argv = _with_lists(argv, config_class if is_dataclass(config_class) else function)
+    argv = _for_the_parser(argv, config_class if is_dataclass(config_class) else function)
     if is_dataclass(config_class):
         argv = _leading_list(argv, config_class)
         function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
@@ -67,9 +67,9 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
         auto_cli(function, args=argv, prog=program, parser_class=Parser)
 
 
-def _with_lists(argv: list[str], options: Any) -> list[str]:
-    """`--towards 5 8` as the parser knows it, `--towards [5,8]`, for the options that are lists."""
-    lists = _list_options(options)
+def _for_the_parser(argv: list[str], options: Any) -> list[str]:
+    """What a person types, as the parser knows it: `--from 7` is `--from_ 7`, and `--to 5 8` is `--to [5,8]`."""
+    names = _option_names(options)
     given: list[str] = []
     values: list[str] | None = None  # of the list option that is being read
     for token in [*argv, "--"]:
@@ -78,24 +78,26 @@ def _with_lists(argv: list[str], options: Any) -> list[str]:
             continue
         if values:
             given.append(values[0] if values[0].startswith("[") else f"[{','.join(values)}]")
-        values = [] if token in lists else None
-        given.append(token)
+        values = [] if names.get(token) else None
+        option, equals, value = token.partition("=")
+        given.append(option + "_" * (option + "_" in names) + equals + value)
     return given[:-1]
 
 
-def _list_options(options: Any, prefix: str = "--") -> set[str]:
-    found = set()
+def _option_names(options: Any, prefix: str = "--") -> dict[str, bool]:
+    """Every option, as Python spells it, and whether it is a list."""
+    names = {}
     for name, hint in get_type_hints(options).items():
-        for part in (hint, *get_args(hint)):  # also X | None
-            if get_origin(part) is list:
-                found.add(prefix + name)
-            elif is_dataclass(part):
-                found |= _list_options(part, f"{prefix}{name}.")
-    return found
+        parts = (hint, *get_args(hint))  # also X | None
+        names[prefix + name] = any(get_origin(part) is list for part in parts)
+        for part in parts:
+            if is_dataclass(part):
+                names |= _option_names(part, f"{prefix}{name}.")
+    return names
 
 
 def _without_underscores(text: str) -> str:
-    """An option called `from` is `from_` to Python, and abbreviated on the command line."""
+    """`from` is a word of Python's own, so there the option is called `from_`."""
     return re.sub(rf"\b({'|'.join(kwlist)})_\b", r"\1", text, flags=re.IGNORECASE)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -62,6 +62,19 @@ class Climb:
     seed: int
     trace: Collection[int]
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "blur", "jitter"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.step_size <= 0:
+            raise UserError(f"step_size must be positive, got {self.step_size} (to go down, climb -objective)")
+        if not 0 <= self.decay < 1:
+            raise UserError(f"decay must be at least 0 and below 1, got {self.decay}")
+        if self.ball is not None and (self.ball[0] not in ("linf", "l2") or self.ball[1] <= 0):
+            raise UserError(f"ball must be ('linf', radius) or ('l2', radius) with radius > 0, got {self.ball!r}")
+        if (self.ball or self.blur) and not self.parametrization.in_pixels:
+            raise UserError(f"a ball and a blur are for Pixels, not for {type(self.parametrization).__name__}")
+
     @torch.no_grad()
     def run(self, some: Climbers) -> None:
         """Climb until all have arrived or the steps are used up."""
@@ -87,12 +100,15 @@ class Climb:
             some.params = self.move(some, gradient)
 
     def look(self, some: Climbers, *, grad: bool, shift: tuple[int, int] = (0, 0)) -> Outputs:
-        """The classifier's view of the images, moved by `shift` pixels first; with `grad`, ready for a gradient."""
+        """What the classifier makes of the images; with `grad`, ready for a gradient. It sees them moved by `shift`
+        pixels, while an objective about the images themselves has them where they are."""
         some.params = some.params.detach().requires_grad_(grad)
         with torch.set_grad_enabled(grad):
-            images = self.parametrization.image_fn(some.params)
+            images = self.parametrization.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
             check_images(images.detach(), some.numbers)
-            return self.forward(images.roll(shift, (2, 3)) if any(shift) else images, some.starts)
+            if not any(shift):
+                return self.forward(images, some.starts)
+            return replace(self.forward(images.roll(shift, (2, 3)), some.starts), images=images)
 
     def arrived(self, some: Climbers, outputs: Outputs) -> Tensor:
         """bool (n,): for whom the criterion holds; for nobody where there is none."""

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fooling.classifiers import channels_innermost, frozen
+from fooling.classifiers import frozen
+from fooling.cpu_speed import sped_up
 from fooling.data import seed_of
 from fooling.errors import UserError
 from fooling.images import check_fit
@@ -105,7 +106,7 @@ def evolve(
     mutation = mutation or (PolynomialMutation() if parametrization.in_pixels else GaussianMutation())
     generator = torch.Generator().manual_seed(seed_of(seed))
     networks = (classifier, *parametrization.modules)
-    with torch.no_grad(), frozen(*networks), channels_innermost(*networks), watched(classifier) as forward:
+    with torch.no_grad(), frozen(*networks), sped_up(*networks), watched(classifier) as forward:
         params = parametrization.params.detach().to(device)
         first = parametrization.image_fn(params[:1])
         check_fit(classifier, first)

@@ -159,10 +159,11 @@ def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None, *, se
 def mistakes(classifier: nn.Module, images: Tensor, labels: Tensor, count: int = 25) -> Mistakes:
     """The `count` mistakes on images (n, c, h, w) with labels (n,) of which the classifier is most certain."""
     confidences, predictions = predict(classifier, images).max(1)
-    wrong = (predictions != labels.cpu()).nonzero()[:, 0]
+    labels = labels.cpu()
+    wrong = (predictions != labels).nonzero()[:, 0]
     shown = wrong[confidences[wrong].argsort(descending=True)][:count]
     return Mistakes(
-        images[shown], labels[shown], predictions[shown], confidences[shown], wrong=len(wrong), total=len(images)
+        images[shown].cpu(), labels[shown], predictions[shown], confidences[shown], wrong=len(wrong), total=len(images)
     )
 
 

@@ -6,13 +6,14 @@ lighter, speak for the class and red ones against it; white ones do not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
-from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent, with_article
+from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent, room_below_bars, with_article
 
 _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 
@@ -91,18 +92,20 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     names = _names(names, gradients.probabilities.shape[1])
     height, width = panel_size(*gradients.images.shape[-2:])
     classes = gradients.classes[0].tolist()
-    bars = max(260, 26 * len(names))
-    below = _room_for(names)
-    sheet = Sheet([height] * len(classes), [width, 26, width, 26, width, bars], title=title, below=below, key=_KEY)
     before, limit = gradients.probabilities[0], _limit(gradients.maps[0])
+    bars = _Bars(torch.cat([before[None], nudges.probabilities[0]]), names, classes, width=260)
+    sheet = Sheet(
+        [height] * len(classes), [width, 26, width, 26, width, bars.width],
+        title=title, above=_lines(names), below=bars.below, key=_KEY,
+    )  # fmt: skip
     for row, k in enumerate(classes):
         after = nudges.probabilities[0, row]
-        sheet.image(row, 0, gradients.images[0], f"before: {names[k]}, {percent(before[k])}")
+        sheet.image(row, 0, gradients.images[0], _said("before: ", names[k], before[k], names))
         sheet.sign(row, 1, "+")
         sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {with_article(names[k])}")
         sheet.sign(row, 3, "=")
-        sheet.image(row, 4, nudges.moved[0, row], f"after: {names[k]}, {percent(after[k])}")
-        sheet.bars(row, 5, after, names, "after (outline: before)", colours={k: FOR}, before=before)
+        sheet.image(row, 4, nudges.moved[0, row], _said("after: ", names[k], after[k], names))
+        bars.draw(sheet, row, 5, after, "after (outline: before)", {k: FOR}, before)
     sheet.colour_key(limit)
     return sheet.picture()
 
@@ -113,44 +116,48 @@ def draw_probabilities(
     """One image (c, h, w) and the probabilities (classes,) it is given, as bars."""
     names = _names(names, len(probabilities))
     height, width = panel_size(*image.shape[-2:], about=252)
-    sheet = Sheet([height], [width, max(320, 30 * len(names))], title=title, below=_room_for(names))
     best = int(probabilities.argmax())
+    bars = _Bars(probabilities[None], names, [best], width=320)
+    sheet = Sheet([height], [width, bars.width], title=title, below=bars.below)
     sheet.image(0, 0, image)
-    sheet.bars(0, 1, probabilities, names, _answer(probabilities, names), colours={best: FOR})
+    bars.draw(sheet, 0, 1, probabilities, _answer(probabilities, names), {best: FOR})
     return sheet.picture()
 
 
 def draw_strip(
     path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str, columns: int = 7
 ) -> np.ndarray:
-    """A climb from its first image to its last, at most `columns` of them, with their probabilities below."""
+    """A climb from its first image to its last, at most `columns` of them, with their probabilities below.
+
+    path: the climb's images with the gradient of the target class, as input_gradients(classifier, images, [target])
+    gives them. steps: the number of each.
+    """
     names = _names(names, path.probabilities.shape[1])
     shown = [round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))]
     height, width = panel_size(*path.images.shape[-2:])
-    sheet = Sheet([height, 84], [width] * len(shown), title=title, below=[0, _room_for(names)])
     colours = _start_and_target(path)
+    bars = _Bars(path.probabilities, names, colours, width=width, at_most=10)
+    sheet = Sheet([height, 84], [width] * len(shown), title=title, below=[0, bars.below])
     for column, i in enumerate(shown):
         sheet.image(0, column, path.images[i], f"step {steps[i]}")
-        text = _answer(path.probabilities[i], names)
-        sheet.bars(1, column, path.probabilities[i], names, text, colours)
+        bars.draw(sheet, 1, column, path.probabilities[i], _answer(path.probabilities[i], names), colours)
     return sheet.picture()
 
 
 def film(
     path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str
 ) -> Iterator[np.ndarray]:
-    """The frames of a climb: the image, the map of where it goes next, and the probabilities moving."""
+    """The frames of a climb (see draw_strip): the image, the map of where it goes next, and the bars moving."""
     names = _names(names, path.probabilities.shape[1])
     height, width = panel_size(*path.images.shape[-2:], about=252)
     target = int(path.classes[0, 0])
     limit, colours = _limit(path.maps), _start_and_target(path)
+    bars = _Bars(path.probabilities, names, colours, width=320)
     for i, step in enumerate(steps):
-        sheet = Sheet(
-            [height], [width, width, max(320, 30 * len(names))], title=title, below=_room_for(names), key=_KEY
-        )
+        sheet = Sheet([height], [width, width, bars.width], title=title, below=bars.below, key=_KEY)
         sheet.image(0, 0, path.images[i], f"step {step}")
         sheet.map(0, 1, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
-        sheet.bars(0, 2, path.probabilities[i], names, _answer(path.probabilities[i], names), colours)
+        bars.draw(sheet, 0, 2, path.probabilities[i], _answer(path.probabilities[i], names), colours)
         sheet.colour_key(limit)
         yield sheet.picture()
 
@@ -213,17 +220,62 @@ def draw_confused(
     height, width = panel_size(*gradients.images.shape[-2:])
     title = title or "Between two classes: what would tip the balance"
     labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
-    sheet = Sheet([height] * len(rows), [width] * 5, title=title, labels=labels, key=_KEY)
+    sheet = Sheet([height] * len(rows), [width] * 5, title=title, above=_lines(names), labels=labels, key=_KEY)
     limit = _limit(gradients.maps[list(rows)])
     for row, i in enumerate(rows):
         pair = gradients.classes[i].tolist()
-        doubt = ", ".join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
+        separator = ", " if _lines(names) == 1 else "\n"
+        doubt = separator.join(f"{names[k]}: {percent(gradients.probabilities[i, k])}" for k in pair)
         sheet.image(row, 0, gradients.images[i], doubt)
         for j, k in enumerate(pair):
             sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {with_article(names[k])}")
-            sheet.image(row, 3 + j, nudges.moved[i, j], f"moved: {names[k]}, {percent(nudges.probabilities[i, j, k])}")
+            moved = _said("moved: ", names[k], nudges.probabilities[i, j, k], names)
+            sheet.image(row, 3 + j, nudges.moved[i, j], moved)
     sheet.colour_key(limit)
     return sheet.picture()
+
+
+class _Bars:
+    """The bars of one figure: of all classes, or, where there are many, of those that are likely somewhere in it.
+
+    probabilities: (n, classes), all that the figure will show. always: classes to show in any case.
+    width: of the panel in pixels, if that is enough. at_most: bars.
+    """
+
+    def __init__(
+        self, probabilities: Tensor, names: Sequence[str], always: Iterable[int], *, width: int, at_most: int = 16
+    ):
+        importance = probabilities.amax(0).clone()
+        importance[list(always)] = 2.0
+        self.shown = sorted(importance.topk(min(at_most, len(names))).indices.tolist())
+        self.names = [names[k] for k in self.shown]
+        self.width = max(width, 26 * len(self.shown) if width > 200 else 0)
+        self.below = room_below_bars(self.names, self.width)
+
+    def draw(
+        self,
+        sheet: Sheet,
+        row: int,
+        column: int,
+        probabilities: Tensor,
+        text: str,
+        colours: Mapping[int, str],
+        before: Tensor | None = None,
+    ) -> None:
+        """Into a panel of the sheet; see Sheet.bars."""
+        picked = {i: colours[k] for i, k in enumerate(self.shown) if k in colours}
+        before = None if before is None else before[self.shown]
+        sheet.bars(row, column, probabilities[self.shown], self.names, text, picked, before)
+
+
+def _lines(names: Sequence[str]) -> int:
+    """Lines that a name and a number need above a panel."""
+    return 1 if max(map(len, names)) <= 2 else 2
+
+
+def _said(what: str, name: str, probability: float, names: Sequence[str]) -> str:
+    """before: 7, 93 %; on two lines where names are long."""
+    return f"{what}{name}{', ' if _lines(names) == 1 else chr(10)}{percent(probability)}"
 
 
 def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:
@@ -239,11 +291,6 @@ def _limit(maps: Tensor) -> float:
     """Where the colours end: the largest value but for the outermost 0.1 %, which would pale all others."""
     values = maps.sum(-3).abs().flatten()
     return max(values.kthvalue(max(1, round(0.999 * len(values)))).values.item(), 1e-12)
-
-
-def _room_for(names: Sequence[str]) -> int:
-    longest = max(map(len, names))
-    return 24 if longest <= 2 else 14 + 9 * longest
 
 
 def _start_and_target(path: Gradients) -> dict[int, str]:

@@ -19,7 +19,7 @@ from fooling.errors import UserError
 class Outputs:
     """One forward pass.
 
-    images: float (n, c, h, w) in [0, 1], as the classifier saw them.
+    images: float (n, c, h, w) in [0, 1].
     logits: float (n, classes), the reject class last if there is one.
     starts: the images (n, c, h, w) that these were climbed from; None where nothing was climbed.
     activations: what the watched layers gave, by name, each (n, ...).

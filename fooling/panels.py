@@ -57,12 +57,17 @@ def panel_size(height: int, width: int, about: int = 168) -> tuple[int, int]:
     return round(height * factor), round(width * factor)
 
 
+def room_below_bars(names: Sequence[str], width: int) -> int:
+    """Pixels that the names below bars need, in a panel of that width."""
+    return 24 if _upright(names, width) else 12 + max(_text_width(n, _bar_text(width), "bold") for n in names)
+
+
 class Sheet:
     """Panels in rows and columns under a title.
 
     rows, columns: heights and widths of the panels in pixels.
     above: lines of text above every row, or one number per row.
-    below: pixels kept free below every row, or one number per row (bars need them for their names).
+    below: pixels kept free below every row, or one number per row (see room_below_bars).
     labels: words to the left of the rows, one for each.
     key: words of a colour key at the bottom: of its red end, its blue end, and what is measured (see colour_key).
     """
@@ -102,18 +107,18 @@ class Sheet:
         for top, height, label in zip(self._tops, rows, labels, strict=False):
             self._words(x0 - _GAP, top + height / 2, label, ha="right", spacing=1.4)
 
-    def image(self, row: int, column: int, image: Tensor, text: str = "", colour: str = INK) -> None:
-        """One image (c, h, w) in [0, 1] with hard-edged pixels, and the words above it in `colour`."""
-        axes = self._panel(row, column, text, colour)
+    def image(self, row: int, column: int, image: Tensor, text: str = "") -> None:
+        """One image (c, h, w) in [0, 1] with hard-edged pixels, and the words above it."""
+        axes = self._panel(row, column, text)
         pixels = to_uint8(image).permute(1, 2, 0).numpy()
         self._show(axes, pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=255)
 
-    def map(self, row: int, column: int, values: Tensor, limit: float, text: str = "", colour: str = INK) -> None:
+    def map(self, row: int, column: int, values: Tensor, limit: float, text: str = "") -> None:
         """A map (c, h, w) or (h, w) from -limit, red, through zero, white, to limit, blue.
 
         Channels are added up: what is drawn is the effect of making the pixel lighter in all of them.
         """
-        axes = self._panel(row, column, text, colour)
+        axes = self._panel(row, column, text)
         values = values.detach().cpu().float()
         self._show(
             axes, (values.sum(0) if values.ndim == 3 else values).numpy(), cmap=DIVERGING, vmin=-limit, vmax=limit
@@ -134,16 +139,16 @@ class Sheet:
         colours singles out some of them; before (k,) are other probabilities, drawn as outlines.
         """
         colours = colours or {}
-        axes = self._panel(row, column, text, INK)
+        axes = self._panel(row, column, text)
         axes.bar(
             range(len(names)), probabilities.tolist(), 0.78, color=[colours.get(k, NEUTRAL) for k in range(len(names))]
         )
         if before is not None:
             axes.bar(range(len(names)), before.tolist(), 0.78, fill=False, edgecolor=INK, linewidth=0.7)
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[], facecolor="#f5f5f5")
-        upright = max(map(len, names)) <= 2
-        axes.set_xticks(range(len(names)), names, rotation=0 if upright else 90)
-        axes.tick_params(length=0, pad=3, labelsize=_TEXT if self._widths[column] > 200 else _SMALL, labelcolor=FAINT)
+        width = self._widths[column]
+        axes.set_xticks(range(len(names)), names, rotation=0 if _upright(names, width) else 90)
+        axes.tick_params(length=0, pad=3, labelsize=_bar_text(width), labelcolor=FAINT)
         for k, label in enumerate(axes.get_xticklabels()):
             if k in colours:
                 label.set(color=colours[k], weight="bold")
@@ -176,13 +181,13 @@ class Sheet:
         self.figure.canvas.draw()
         return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
 
-    def _panel(self, row, column, text, colour):
+    def _panel(self, row, column, text):
         left, top = self._lefts[column], self._tops[row]
         width = self._widths[column]
         if text:
             widest = max(_text_width(line) for line in text.split("\n"))
             size = _TEXT * min(1, (width + _GAP - 4) / widest)
-            self._words(left + width / 2, top - 11, text, size=size, va="baseline", colour=colour)
+            self._words(left + width / 2, top - 11, text, size=size, va="baseline")
         return self._axes(left, top, width, self._heights[row])
 
     def _axes(self, left, top, width, height):
@@ -201,6 +206,16 @@ class Sheet:
             x / self.width, 1 - y / self.height, text,
             size=size, ha=ha, va=va, color=colour, weight=weight, linespacing=spacing,
         )  # fmt: skip
+
+
+def _bar_text(width: int) -> float:
+    return _TEXT if width > 200 else _SMALL
+
+
+def _upright(names: Sequence[str], width: int) -> bool:
+    """Whether the names fit below their bars side by side."""
+    widest = max(_text_width(n, _bar_text(width), "bold") for n in names)
+    return widest <= width / (len(names) + 0.2)
 
 
 @functools.lru_cache

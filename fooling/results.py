@@ -77,7 +77,7 @@ class Results:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self.tracker.finish()
+        self.tracker.finish(failed=kind is not None)
         if kind is not None:
             return shutil.rmtree(self._partial)
         self._partial.rename(self.folder)

@@ -94,6 +94,7 @@ class Run:
         self._recorded: list[tuple[int, list[str], Tensor]] = []
         if self.device.type == "cpu":
             torch.set_num_threads(config.threads or threads_per_process())
+        torch.backends.cudnn.deterministic = True  # else a GPU adds up gradients in any order: no exact resume
 
     @property
     def device(self) -> torch.device:
@@ -111,11 +112,9 @@ class Run:
     def describe_processes(self) -> str:
         """Such as "2 processes of 1 thread on cpu in bf16"."""
         count, threads = self.accelerator.num_processes, torch.get_num_threads()
-        on = (
-            f"of {threads} thread{'s' * (threads > 1)} on cpu"
-            if self.device.type == "cpu"
-            else f"on {self.device.type}"
-        )
+        on = f"on {self.device.type}"
+        if self.device.type == "cpu":
+            on = f"of {threads} thread{'s' * (threads > 1)} {on}"
         precision = " in bf16" if self.accelerator.mixed_precision == "bf16" else ""
         return f"{count} process{'es' * (count > 1)} {on}{precision}"
 
@@ -304,7 +303,7 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         if hasattr(self, "progress"):
             self.progress.close()
-        self.tracker.finish()
+        self.tracker.finish(failed=kind is not None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
         if hasattr(self, "_lock"):

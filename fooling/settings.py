@@ -126,7 +126,7 @@ class ExplainConfig(VerbConfig):
     """Standard deviation of what a step adds to the pixels, of which black is 0 and white is 1."""
 
     def __post_init__(self) -> None:
-        check_climb(0.5, 1, self.step_size)
+        check_climb(step_size=self.step_size)
         if not self.towards:
             raise UserError("--towards needs at least one class")
         if self.image is not None and self.digit is not None:
@@ -147,10 +147,11 @@ class EvolveConfig(VerbConfig):
     """Give up after asking the network about so many images."""
 
     def __post_init__(self) -> None:
-        check_climb(self.confidence, self.evaluations, None)
+        check_climb(self.confidence)
+        require_positive(evaluations=self.evaluations)
 
 
-def check_climb(confidence: float, steps: int, step_size: float | None) -> None:
+def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | None = None) -> None:
     """Raise UserError for a climb that cannot be."""
     if not 0 < confidence < 1:
         raise UserError(f"confidence must lie between 0 and 1, got {confidence}")

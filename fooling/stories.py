@@ -19,7 +19,7 @@ from fooling.panels import percent, with_article
 from fooling.parametrizations import Parametrization
 from fooling.results import Results
 
-_FRAMES = 60  # images that are kept of a climb, at most
+_FRAMES = 40  # images that are kept of a climb, at most
 
 
 @dataclass(frozen=True)

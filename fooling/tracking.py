@@ -47,7 +47,7 @@ class Tracker(Protocol):
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, *, failed: bool = False) -> None: ...
 
 
 class NullTracker:
@@ -63,7 +63,7 @@ class NullTracker:
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, *, failed: bool = False) -> None: ...
 
 
 class WandbTracker:
@@ -73,8 +73,9 @@ class WandbTracker:
         self.folder = folder / "wandb"
         self.folder.mkdir(exist_ok=True)
         # wandb stages artifacts in the user's data folder and keeps its cache there; a run keeps to its own folder.
-        os.environ.setdefault("WANDB_DATA_DIR", str(self.folder.resolve()))
-        os.environ.setdefault("WANDB_CACHE_DIR", str((self.folder / "cache").resolve()))
+        places = {"WANDB_DATA_DIR": self.folder.resolve(), "WANDB_CACHE_DIR": (self.folder / "cache").resolve()}
+        self._environment = {name: str(place) for name, place in places.items() if name not in os.environ}
+        os.environ.update(self._environment)
         import wandb
 
         self._wandb = wandb
@@ -117,8 +118,10 @@ class WandbTracker:
             artifact.add_file(str(file), name=str(file.relative_to(folder)))
         self.run.log_artifact(artifact)
 
-    def finish(self) -> None:
-        self.run.finish()
+    def finish(self, *, failed: bool = False) -> None:
+        self.run.finish(exit_code=int(failed))
+        for name in self._environment:  # the next run in this process has a folder of its own
+            os.environ.pop(name, None)
 
 
 def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fooling.attacks import SURE, log_probability
-from fooling.classifiers import channels_innermost, frozen
+from fooling.classifiers import frozen
+from fooling.cpu_speed import sped_up
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def walk_out(
     here, targets, goal = images.to(device).clone(), targets.to(device), destinations.to(device)
     whole = _lengths(goal - here)
     stride = torch.full((len(here),), 0.1, device=device)
-    with frozen(classifier), channels_innermost(classifier):
+    with frozen(classifier), sped_up(classifier):
         log_p, gradient = log_probability(classifier, here, targets)
         sure = log_p.exp() >= SURE
         for _ in range(steps):

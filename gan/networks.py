@@ -46,7 +46,7 @@ class Generator(Pretrained):
         _check(channels=channels, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
         features = width * 2 ** (len(sides) - 2)
         bias = normalization == "none"  # BatchNorm has a bias of its own
-        layers = [nn.Unflatten(1, (latent_dim, 1, 1)), nn.ConvTranspose2d(latent_dim, features, 4, bias=bias)]
+        layers = [nn.Linear(latent_dim, features * 4 * 4, bias=bias), nn.Unflatten(1, (features, 4, 4))]
         for before, after in pairwise(sides):
             layers += [*_normalize(features, normalization), nn.ReLU()]
             last = after == image_size
@@ -101,7 +101,7 @@ class Discriminator(Pretrained):
     """Images (n, channels, image_size, image_size) in [0, 1] to scores (n,): logits, high for real.
 
     The generator mirrored (Radford et al. 2016): strided convolutions halve the side and double the features from
-    `width` on, down to 4 x 4, with LeakyReLU 0.2 between them, and a last convolution gives the score.
+    `width` on, down to 4 x 4, with LeakyReLU 0.2 between them, and what is left is flattened into the score.
 
     normalization: "batch" after every layer but the first and the last, as in the paper, or "none", which penalties on
     the gradient need to be per image (R3GAN, Huang et al. 2024, do without).
@@ -130,7 +130,7 @@ class Discriminator(Pretrained):
             layers += [] if first else _normalize(out, normalization)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
-        self.layers = nn.Sequential(*layers, nn.Conv2d(features, 1, 4), nn.Flatten(0))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features * 4 * 4, 1), nn.Flatten(0))
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ def _normalize(features: int, normalization: Normalization) -> list[nn.Module]:
 
 def _initialise(network: nn.Module) -> None:
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0, 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

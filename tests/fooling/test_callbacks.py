@@ -206,23 +206,47 @@ def test_a_normalisation_that_was_not_stated_is_noticed():
         watching()(network(), batch() * 3 - 1, 0)
 
 
-def test_lightnings_hook_takes_its_batches():
-    class Callback:  # Lightning's base class has every hook, doing nothing
-        def on_train_batch_end(self, *args):
-            raise AssertionError("ours must come first")
+class Callback:
+    """Lightning's base class has every hook, doing nothing."""
 
-        def on_fit_start(self, *args): ...
+    def on_train_batch_end(self, *args):
+        raise AssertionError("ours must come first")
 
-    class Watch(ConfusedImages, Callback): ...
+    def on_fit_start(self, *args): ...
 
-    kept = Kept()
+
+class Watch(ConfusedImages, Callback): ...
+
+
+class Trainer:
+    global_step = 0
+
+
+def test_lightnings_hook_counts_on_from_epoch_to_epoch():
+    kept, trainer = Kept(), Trainer()
     watch = Watch(kept, every=5, min_pair=0.0, max_gap=99.0)
-    images, labels = batch(), torch.arange(8) % 3
-    for index in range(10):
-        watch.on_train_batch_end(None, network(), None, (images, labels), index)
-    watch.on_train_batch_end(None, network(), None, [images], 10)
-    watch.on_train_batch_end(None, network(), None, images, 15)
+    for _ in range(2):
+        for index in range(10):
+            trainer.global_step += 1
+            watch.on_train_batch_end(trainer, network(), None, (batch(), torch.arange(8) % 3), index)
     assert [step for _, step in kept.events] == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: [x], lambda x: (x, torch.arange(8) % 3)])
+def test_lightnings_hook_takes_batches_with_and_without_labels(form):
+    kept, trainer = Kept(), Trainer()
+    trainer.global_step = 1
+    Watch(kept, every=5, min_pair=0.0, max_gap=99.0).on_train_batch_end(trainer, network(), None, form(batch()), 0)
+    assert len(kept.events) == 1
+
+
+def test_lightnings_hook_logs_accumulated_batches_once():
+    kept, trainer = Kept(), Trainer()
+    watch = Watch(kept, every=1, min_pair=0.0, max_gap=99.0)
+    for index in range(6):
+        trainer.global_step = 1 + index // 3
+        watch.on_train_batch_end(trainer, network(), None, [batch()], index)
+    assert [step for _, step in kept.events] == [0, 1]
 
 
 def test_only_the_first_process_logs(monkeypatch):

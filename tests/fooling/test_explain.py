@@ -11,6 +11,7 @@ from fooling.errors import UserError
 from fooling.explain import (
     class_names,
     confused,
+    filters,
     input_gradients,
     mistakes,
     nudge,
@@ -18,6 +19,7 @@ from fooling.explain import (
     untrained,
     weight_maps,
 )
+from fooling.objectives import Channel
 
 
 class Colour(nn.Module):
@@ -63,9 +65,10 @@ def refused(classifier):
         lambda c: nudge(c, IMAGES, [2]),
         lambda c: confused(c, IMAGES, LABELS),
         untrained,
+        lambda c: filters(c, IMAGES[0], steps=2),
         refused,
     ],
-    ids=["predict", "input_gradients", "mistakes", "nudge", "confused", "untrained", "an error"],
+    ids=["predict", "input_gradients", "mistakes", "nudge", "confused", "untrained", "filters", "an error"],
 )
 def test_the_classifier_is_left_exactly_as_it_was(colour, call):
     before, modes = copy.deepcopy(colour.state_dict()), [m.training for m in colour.modules()]
@@ -203,3 +206,44 @@ def test_an_unknown_class_is_refused(lenet, bad):
 def test_the_reject_class_is_called_none():
     assert class_names(SoftmaxRegression(num_classes=3, reject_class=True)) == ("0", "1", "2", "none")
     assert class_names(LeNet()) == tuple("0123456789")
+
+
+def test_filters_are_the_first_convolution_and_what_it_makes_of_the_image(lenet, digits):
+    image = digits[0][0]
+    found = filters(lenet, image, steps=5)
+    assert found.layer == "conv1" and found.channels == list(range(16))
+    assert torch.equal(found.weights, lenet.conv1.weight)
+    with torch.no_grad():
+        torch.testing.assert_close(found.activations, lenet.conv1(2 * image[None] - 1)[0].relu())
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "hidden"])
+def test_exciting_images_excite_far_more_than_noise(lenet, digits, layer):
+    found = filters(lenet, digits[0][0], layer=layer, count=8)
+    noise = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    relu = {"conv1": "relu1", "conv2": "relu2", "hidden": "relu3"}[layer]
+    for i, channel in enumerate(found.channels):
+        objective = Channel(relu, channel)
+        with torch.no_grad():
+            assert objective(lenet, found.exciting)[i] > 2 * objective(lenet, noise).mean() + 0.01
+    assert found.exciting.min() >= 0 and found.exciting.max() <= 1
+
+
+def test_few_channels_are_those_that_the_image_excites_most(lenet, digits):
+    everything, few = (filters(lenet, digits[0][0], layer="conv2", count=n, steps=1) for n in (32, 3))
+    strengths = everything.activations.mean((1, 2))
+    assert set(few.channels) == set(strengths.topk(3).indices.tolist())
+
+
+def test_an_unknown_layer_is_answered_with_the_known_ones(lenet, softmax, digits):
+    with pytest.raises(UserError, match=r"no layer 'conv9' in LeNet: known are conv1, relu1, .*logits"):
+        filters(lenet, digits[0][0], layer="conv9")
+    with pytest.raises(UserError, match="has no convolution: name one of its layers, logits"):
+        filters(softmax, digits[0][0])
+
+
+def test_images_that_do_not_fit_are_refused(lenet):
+    with pytest.raises(UserError, match="the classifier takes 1 x 28 x 28"):
+        predict(lenet, torch.zeros(1, 1, 32, 32))
+    with pytest.raises(UserError, match=r"image 1 is outside \[0, 1\]"):
+        input_gradients(lenet, torch.tensor([0.5, 7.0]).view(2, 1, 1, 1).expand(2, 1, 28, 28), [0])

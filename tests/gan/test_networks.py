@@ -20,20 +20,20 @@ def outputs_of(network: nn.Sequential, inputs: torch.Tensor, kinds: tuple) -> li
 def test_generator_is_the_papers_table_at_64_pixels():
     """Radford et al. 2016, figure 1, and the guidelines for stable networks above it."""
     generator = Generator(image_size=64, channels=3, latent_dim=100, width=128, kernel_size=5)
-    shapes = outputs_of(generator.layers, torch.randn(2, 100), (nn.ConvTranspose2d,))
+    shapes = outputs_of(generator.layers, torch.randn(2, 100), (nn.Unflatten, nn.ConvTranspose2d))
     assert shapes == [(1024, 4, 4), (512, 8, 8), (256, 16, 16), (128, 32, 32), (3, 64, 64)]
     convolutions = [m for m in generator.layers if isinstance(m, nn.ConvTranspose2d)]
-    assert [c.kernel_size for c in convolutions[1:]] == [(5, 5)] * 4
-    kinds = [type(m).__name__ for m in generator.layers if not isinstance(m, nn.Unflatten)]
-    assert kinds == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
+    assert [c.kernel_size for c in convolutions] == [(5, 5)] * 4
+    kinds = [type(m).__name__ for m in generator.layers]
+    assert kinds == ["Linear", "Unflatten", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 4, "Tanh"]
 
 
 def test_discriminator_is_the_papers_table_at_64_pixels():
     discriminator = Discriminator(image_size=64, channels=3, width=128, kernel_size=5, normalization="batch")
     shapes = outputs_of(discriminator.layers, torch.rand(2, 3, 64, 64), (nn.Conv2d,))
-    assert shapes == [(128, 32, 32), (256, 16, 16), (512, 8, 8), (1024, 4, 4), (1, 1, 1)]
+    assert shapes == [(128, 32, 32), (256, 16, 16), (512, 8, 8), (1024, 4, 4)]
     kinds = [type(m).__name__ for m in discriminator.layers]
-    assert kinds == ["Conv2d", "LeakyReLU", *["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3, "Conv2d", "Flatten"]
+    assert kinds == ["Conv2d", "LeakyReLU", *["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3, "Flatten", "Linear", "Flatten"]
     assert {m.negative_slope for m in discriminator.layers if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 
@@ -41,7 +41,7 @@ def test_weights_start_as_in_the_paper():
     """All weights from N(0, 0.02): section 4 of the paper."""
     for network in (Generator(width=64), Discriminator(width=64)):
         for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10_000:
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10_000:
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
                 assert abs(module.weight.mean().item()) < 0.001
 

@@ -58,15 +58,6 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
     assert names[0] == names[1]
 
 
-@pytest.fixture(scope="module")
-def debug_run(tmp_path_factory) -> tuple[Path, str]:
-    """configs/debug.yaml, whole: its folder and what it printed."""
-    commands = Commands(tmp_path_factory.mktemp("debug"))
-    done = commands.run("gan", *DEBUG)
-    assert done.returncode == 0, done.stderr
-    return commands.folder / "runs" / "debug", done.stdout
-
-
 class TestWhatARunLeaves:
     def test_the_folder_explains_itself(self, debug_run):
         folder, printed = debug_run
