@@ -47,9 +47,10 @@ def main(program: str, verbs: Mapping[str, tuple[str, str]], argv: list[str] | N
 def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     from jsonargparse import ArgumentParser, auto_cli, set_parsing_settings
 
-    class Parser(ArgumentParser):  # its own error() prints the whole usage, and says "error" twice
+    class Parser(ArgumentParser):  # its own error() prints the whole usage, "error" twice, and types as Python does
         def error(self, message: str, ex: Exception | None = None) -> None:
-            raise UserError(_without_underscores(" ".join(str(message).split())))
+            line = re.sub(r"<class '(\w+)'>|typing\.", r"\1", " ".join(str(message).split()))
+            raise UserError(_without_underscores(line))
 
         def format_help(self) -> str:
             aligned = re.sub(r"(--\w+_ \w+_)(?=  )", r"\1  ", super().format_help())

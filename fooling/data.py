@@ -1,28 +1,26 @@
 """Named data sets, each as one uint8 tensor (n, c, h, w) and its labels.
 
-MNIST ships with the package. The others come through torchvision, or from a folder of images; those that are single
-files on disk are decoded once into a memory-mapped cache (fooling/image_cache.py).
+Those of fooling/data_sets.py by name, or a folder of images. What is encoded on disk, as JPEG or PNG, is decoded once
+into a memory-mapped cache (fooling/image_cache.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
+import hashlib
+import operator
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fooling.errors import MissingFile, UserError
-from fooling.image_cache import DecodedImages, decode_once, list_image_files
+from fooling.data_sets import Images, Split, read, read_encoded
+from fooling.errors import UserError
+from fooling.image_cache import decode_once, list_image_files, source_of_files
 
-Split = Literal["train", "test"]
 Name = Literal[
     "mnist", "fashion-mnist", "kmnist", "emnist-letters", "emnist-digits",
     "cifar10", "svhn", "stl10", "celeba", "lsun", "folder",
@@ -52,23 +50,7 @@ class DataConfig:
     """1 for grey, 3 for colour. Default: the data set's own (3 for folder)."""
 
     skip_broken: bool = False
-    """For folder: leave out files that cannot be read as images, and count them, instead of stopping at the first."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """A data set in memory, or memory-mapped.
-
-    images: uint8 (n, c, h, w), 0 to 255.
-    labels: int64 (n,), indices into class_names; None where the set has no labels.
-    """
-
-    images: Tensor
-    labels: Tensor | None
-    class_names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.images)
+    """For folder, celeba and lsun: leave out broken images, and count them, instead of stopping at the first."""
 
 
 def load(
@@ -84,26 +66,33 @@ def load(
 ) -> Images:
     """The named data set as one uint8 tensor (n, c, h, w) with its labels; the arguments are those of DataConfig.
 
-    Raises UserError for an unknown name or an impossible setting and MissingFile for data that is neither on disk nor
-    within reach of a download; both say which folder and files were looked for.
+    A folder of your own has no splits: it is all there is, whichever is asked for.
+
+    Raises UserError for an unknown name, an impossible setting or damaged files, and MissingFile, which says what was
+    looked for and where, for data that is neither on disk nor within reach of a download.
     """
+    if name not in get_args(Name):
+        raise UserError(f"unknown data set {name!r}: expected one of {', '.join(get_args(Name))}")
+    if split not in get_args(Split):
+        raise UserError(f"unknown split {split!r}: expected train or test")
     if image_size is not None and image_size < 1:
         raise UserError(f"image_size must be at least 1 pixel, got {image_size}")
     if channels not in (None, 1, 3):
         raise UserError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
     root = Path(root).expanduser() if root is not None else default_root()
-    if name == "mnist":
-        data = _mnist(split)
-    elif name == "folder":
-        return _folder(folder, root, image_size, channels, skip_broken)
-    elif name in _IN_MEMORY:
-        data = _in_memory(name, split, root)
-    elif name in ("celeba", "lsun"):
-        return _decoded(name, split, root, category, image_size, channels)
-    else:
-        raise UserError(f"unknown data set {name!r}: expected one of {', '.join(Name.__args__)}")
-    images = _with_channels(_resized(data.images, image_size), channels)
-    return Images(images, data.labels, data.class_names)
+    settings = {"image_size": image_size or 64, "channels": channels or 3, "skip_broken": skip_broken}
+    if name == "folder":
+        if folder is None:
+            raise UserError("data set 'folder' needs --data.folder DIR, the directory of your images")
+        folder = Path(folder).expanduser().resolve()
+        files = list_image_files(folder)
+        decoded = decode_once(source_of_files(folder.name, folder, files), root / "decoded", **settings)
+        return Images(decoded.images, *_class_folders(folder, [files[i] for i in decoded.kept]))
+    if name in ("celeba", "lsun"):
+        source = read_encoded(name, split, root, category=category)
+        return Images(decode_once(source, root / "decoded", **settings).images, None)
+    data = read(name, split, root)
+    return replace(data, images=_with_channels(_resized(data.images, image_size), channels))
 
 
 def load_config(config: DataConfig, split: Split = "train") -> Images:
@@ -118,6 +107,8 @@ def default_root() -> Path:
 
 def to_float(images: Tensor, device: torch.device | str | None = None) -> Tensor:
     """uint8 images (0 to 255) as float32 in [0, 1], same shape, converted on `device`."""
+    if images.dtype != torch.uint8:
+        raise UserError(f"expected uint8 images, got {images.dtype}")
     return images.to(device).to(torch.float32).div_(255)
 
 
@@ -147,7 +138,7 @@ class Batches:
         while count > 0:
             number, offset = divmod(start, len(self.images))
             if number != self._pass:
-                order = torch.Generator().manual_seed(seed_of(self.seed, number))
+                order = torch.Generator().manual_seed(seed_of(self.seed, "order", number))
                 self._pass, self._order = number, torch.randperm(len(self.images), generator=order)
             part = self._order[offset : offset + count]
             parts.append(part)
@@ -162,138 +153,27 @@ class Batches:
         return images, labels
 
 
-def seed_of(*numbers: int) -> int:
-    """One 63-bit seed out of several whole numbers, such as (seed, step): well mixed, the same on every machine."""
-    return int(np.random.SeedSequence([n % 2**64 for n in numbers]).generate_state(1, np.uint64)[0] >> 1)
+def seed_of(*parts: int | str) -> int:
+    """One 63-bit seed out of whole numbers and words, such as (seed, "noise", step): the same on every machine.
+
+    Other parts, or more of them, give a seed that has nothing to do with this one.
+    """
+    parts = tuple(p if isinstance(p, str) else operator.index(p) for p in parts)
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
 def _free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
-def _mnist(split: Split) -> Images:
-    prefix = {"train": "train", "test": "t10k"}[split]
-    folder = Path(__file__).parent / "mnist"
-    images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-    labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-    return Images(images[:, None], labels.long(), tuple("0123456789"))
-
-
-def _read_idx(path: Path) -> Tensor:
-    # The IDX format: two zero bytes, the type (8 = unsigned byte), the number of dimensions, each as big-endian int32.
-    raw = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
-    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A torchvision data set that keeps its images in one array, and how to read it."""
-
-    class_name: str
-    arguments: Callable[[Split], dict[str, Any]]
-    files: str  # what is looked for, relative to the root
-    images: Callable[[Any], Any]  # the data set -> (n, c, h, w)
-    labels: Callable[[Any], Any] = lambda d: d.targets
-
-
-def _grey(dataset: Any) -> Tensor:
-    return dataset.data[:, None]
-
-
-def _grey_transposed(dataset: Any) -> Tensor:  # EMNIST's files hold every image mirrored along its diagonal
-    return dataset.data.transpose(1, 2)[:, None]
-
-
-def _idx_files(folder: str, stem: str = "") -> str:
-    return f"{folder}/raw/{stem}{{train,{'test' if stem else 't10k'}}}-{{images-idx3,labels-idx1}}-ubyte"
-
-
-def _train(split: Split) -> dict[str, Any]:
-    return {"train": split == "train"}
-
-
-def _split(split: Split) -> dict[str, Any]:
-    return {"split": split}
-
-
-_IN_MEMORY = {
-    "fashion-mnist": _Source("FashionMNIST", _train, _idx_files("FashionMNIST"), _grey),
-    "kmnist": _Source("KMNIST", _train, _idx_files("KMNIST"), _grey),
-    "emnist-letters": _Source(
-        "EMNIST", lambda s: {"split": "letters", **_train(s)}, _idx_files("EMNIST", "emnist-letters-"),
-        _grey_transposed, lambda d: d.targets - 1,  # its first class is 1
-    ),
-    "emnist-digits": _Source(
-        "EMNIST", lambda s: {"split": "digits", **_train(s)}, _idx_files("EMNIST", "emnist-digits-"), _grey_transposed
-    ),
-    "cifar10": _Source(
-        "CIFAR10", _train, "cifar-10-batches-py/ or cifar-10-python.tar.gz", lambda d: d.data.transpose(0, 3, 1, 2)
-    ),
-    "svhn": _Source("SVHN", _split, "{train,test}_32x32.mat", lambda d: d.data, lambda d: d.labels),
-    "stl10": _Source(
-        "STL10", _split, "stl10_binary/ or stl10_binary.tar.gz", lambda d: d.data, lambda d: d.labels
-    ),
-}  # fmt: skip
-
-
-def _in_memory(name: str, split: Split, root: Path) -> Images:
-    source = _IN_MEMORY[name]
-    dataset = _torchvision(name, source.class_name, root, source.files, **source.arguments(split))
-    images = torch.as_tensor(np.ascontiguousarray(source.images(dataset)))
-    labels = torch.as_tensor(np.asarray(source.labels(dataset))).long()
-    names = [c for c in getattr(dataset, "classes", []) if c != "N/A"]
-    return Images(images, labels, tuple(names) or tuple(str(i) for i in range(int(labels.max()) + 1)))
-
-
-def _torchvision(name: str, class_name: str, root: Path, files: str, **arguments: Any) -> Any:
-    """The torchvision data set: from files already there without touching the network, else by its own download."""
-    from torchvision import datasets
-
-    make = getattr(datasets, class_name)
-    try:
-        try:
-            return make(root=root, **arguments)
-        except (RuntimeError, FileNotFoundError):  # how torchvision says that files are missing
-            root.mkdir(parents=True, exist_ok=True)
-            with contextlib.redirect_stdout(io.StringIO()):
-                return make(root=root, download=True, **arguments)
-    except ImportError as error:
-        raise UserError(f"{name}: {error}: pip install 'fooling-gan[datasets]'") from error
-    except Exception as error:  # torchvision lets through whatever the network or disk raises
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise MissingFile(f"cannot get {name}: no {files} in {root}, and the download failed ({reason})") from error
-
-
-def _decoded(name: str, split: Split, root: Path, category: str, size: int | None, channels: int | None) -> Images:
-    """CelebA and LSUN: files by the hundred thousand, decoded once."""
-    if name == "celeba":
-        files = "celeba/img_align_celeba/ or celeba/img_align_celeba.zip with its list_*.txt"
-        dataset = _torchvision(name, "CelebA", root, files, split=split, target_type="identity")
-        items = [root / "celeba" / "img_align_celeba" / f for f in dataset.filename]
-        decoded = decode_once(items, root / "decoded", f"celeba-{split}", image_size=size or 64, channels=channels or 3)
-    else:
-        lmdb = f"{category}_{'train' if split == 'train' else 'val'}"
-        if not (root / f"{lmdb}_lmdb").is_dir():
-            raise MissingFile(f"cannot get lsun: looked for {lmdb}_lmdb/ in {root}; LSUN's site has it to download")
-        dataset = _torchvision(name, "LSUN", root, f"{lmdb}_lmdb/", classes=[lmdb])
-        decoded = decode_once(dataset, root / "decoded", lmdb, image_size=size or 64, channels=channels or 3)
-    return Images(decoded.images, None)
-
-
-def _folder(folder: Any, root: Path, size: int | None, channels: int | None, skip_broken: bool) -> Images:
-    if folder is None:
-        raise UserError("data set 'folder' needs --data.folder DIR, the directory of your images")
-    folder = Path(folder).expanduser().resolve()
-    files = list_image_files(folder)
-    decoded: DecodedImages = decode_once(
-        files, root / "decoded", folder.name, image_size=size or 64, channels=channels or 3, skip_broken=skip_broken
-    )
-    kept = [files[i].relative_to(folder).parts for i in decoded.kept]
-    names = sorted({parts[0] for parts in kept if len(parts) > 1})
-    if not names or any(len(parts) == 1 for parts in kept):  # an image beside the class folders has no class
-        return Images(decoded.images, None)
-    return Images(decoded.images, torch.tensor([names.index(parts[0]) for parts in kept]), tuple(names))
+def _class_folders(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Labels from the first-level folders; none if there are no folders, or images beside them, which have no class."""
+    parts = [file.relative_to(folder).parts for file in files]
+    if any(len(p) == 1 for p in parts):
+        return None, ()
+    names = sorted({p[0] for p in parts})
+    numbers = {name: i for i, name in enumerate(names)}
+    return torch.tensor([numbers[p[0]] for p in parts]), tuple(names)
 
 
 def _resized(images: Tensor, size: int | None) -> Tensor:

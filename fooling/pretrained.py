@@ -40,18 +40,23 @@ class Pretrained(nn.Module):
         """Write config.json, model.safetensors and, given the text of a model card, README.md; return the folder.
 
         Each file is written under another name and renamed, so that a reader never meets half of one.
+
+        Raises UserError where the folder cannot be written.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            config = {"class": type(self).__name__, **self.config}
-            Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
-            save_file(tensors, Path(partial, "model.safetensors"), metadata={"format": "pt"})
-            if card is not None:
-                Path(partial, "README.md").write_text(card)
-            for file in sorted(Path(partial).iterdir()):
-                file.replace(folder / file.name)
+        folder = Path(folder).expanduser()
+        config = {"class": type(self).__name__, **self.config}
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+                Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
+                save_file(tensors, Path(partial, "model.safetensors"), metadata={"format": "pt"})
+                if card is not None:
+                    Path(partial, "README.md").write_text(card)
+                for file in sorted(Path(partial).iterdir()):
+                    file.replace(folder / file.name)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write {folder}: {_said(error)}") from error
         return folder
 
     @classmethod
@@ -61,7 +66,7 @@ class Pretrained(nn.Module):
         Called on a subclass it insists on that class; called on Pretrained it takes whichever class was saved.
 
         Raises MissingFile for a folder that is not there or is incomplete, and UserError for a configuration with
-        unknown or missing keys, weights that do not fit it exactly, or a file that cannot be read.
+        unknown or missing keys or impossible values, weights that do not fit it exactly, or a file that cannot be read.
         """
         folder = _download(str(source)) if str(source).startswith(HUB) else Path(source).expanduser()
         for file in ("config.json", "model.safetensors"):
@@ -74,7 +79,7 @@ class Pretrained(nn.Module):
             config = json.loads((folder / "config.json").read_text())
             tensors = load_file(folder / "model.safetensors")
         except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(f"cannot read the {_noun(cls)} in {folder}: {' '.join(str(error).split())}") from error
+            raise UserError(f"cannot read the {_noun(cls)} in {folder}: {_said(error)}") from error
         network = _construct(cls, config, folder / "config.json")
         _check_weights(network, tensors, folder / "model.safetensors")
         network.load_state_dict(tensors)
@@ -87,14 +92,19 @@ class Pretrained(nn.Module):
 
         folder: a folder saved earlier, to upload as it is with its card and pictures. Default: save this network.
         token: a Hub token with write access. Default: the one that `hf auth login` stored.
+
+        Raises UserError where the Hub cannot be reached or refuses.
         """
         from huggingface_hub import HfApi
 
-        api = HfApi(token=token)
-        repo_id = api.create_repo(repo.removeprefix(HUB), private=private, exist_ok=True).repo_id
         with tempfile.TemporaryDirectory() as temporary:
-            api.upload_folder(repo_id=repo_id, folder_path=folder or self.save_pretrained(temporary))
-        return f"https://huggingface.co/{repo_id}"
+            source = self.save_pretrained(temporary) if folder is None else Path(folder).expanduser()
+            try:
+                address = HfApi(token=token).create_repo(repo.removeprefix(HUB), private=private, exist_ok=True)
+                HfApi(token=token).upload_folder(repo_id=address.repo_id, folder_path=source)
+            except Exception as error:  # what its HTTP library raises differs from release to release
+                raise UserError(f"cannot upload to {repo} on the Hugging Face Hub: {_said(error)}") from error
+        return str(address)
 
 
 def _noun(cls: type) -> str:
@@ -103,21 +113,24 @@ def _noun(cls: type) -> str:
 
 def _download(source: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(source.removeprefix(HUB), allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {reason}") from error
+    except Exception as error:  # what its HTTP library raises differs from release to release
+        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """The first of what an error says, in one line: the Hub's say what happened, then give lines of advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__
 
 
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
-    if not isinstance(config, dict) or config.get("class") not in Pretrained._classes:
-        known = ", ".join(sorted(Pretrained._classes))
-        saved = config.get("class") if isinstance(config, dict) else config
-        raise UserError(f"{file} names no known class (it says {saved!r}, known are {known})")
-    saved_class = Pretrained._classes[config.pop("class")]
+    name = config.pop("class", None) if isinstance(config, dict) else None
+    saved_class = Pretrained._classes.get(name) if isinstance(name, str) else None
+    if saved_class is None:
+        raise UserError(f"{file} names no known class: it says {name!r}, known are {', '.join(Pretrained._classes)}")
     if not issubclass(saved_class, cls):
         raise UserError(f"{file} holds a {saved_class.__name__}, not a {cls.__name__}")
     expected = {name for name in inspect.signature(saved_class.__init__).parameters if name != "self"}
@@ -125,7 +138,10 @@ def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
         raise UserError(f"{file} has unknown keys: {', '.join(unknown)} (known are {', '.join(sorted(expected))})")
     if missing := sorted(expected - set(config)):
         raise UserError(f"{file} lacks the keys {', '.join(missing)}")
-    return saved_class(**config)
+    try:
+        return saved_class(**config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{file} does not describe a {saved_class.__name__}: {_said(error)}") from error
 
 
 def _check_weights(network: nn.Module, tensors: dict[str, torch.Tensor], file: Path) -> None:

@@ -161,7 +161,7 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         self._started = time.perf_counter() - self.seconds
-        self.progress = Progress(self.folder.name, self.images_seen, self.total_images, shown=self.is_main)
+        self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
 
     def _open_folder(self) -> dict[str, Any] | None:
         try:

@@ -8,20 +8,18 @@ Starting again with the same command goes on from the newest checkpoint, exactly
 from __future__ import annotations
 
 import math
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import yaml
+from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fooling.classifiers import Classifier, LeNet, SoftmaxRegression, frozen
 from fooling.data import Batches, DataConfig, Images, default_root, load_config, seed_of, to_float
-from fooling.errors import Stopped, UserError, require_positive
+from fooling.errors import UserError, require_positive
 from fooling.processes import average_gradients
 from fooling.run import Run, RunConfig
 from fooling.tracking import WandbConfig
@@ -88,13 +86,17 @@ def train(config: TrainConfig) -> None:
             if test and run.due(config.evaluate_kimg):
                 run.record({"test_accuracy": torch.tensor(accuracy(training.classifier, test), device=run.device)})
             if run.due(config.log_kimg):
-                means = run.log()
+                run.log()
             if run.due(config.checkpoint_kimg):
                 run.save()
             run.stop_if_asked()
 
         if run.is_main:
+<<<<<<< HEAD
             save_classifier(config, run, training.classifier, means.get("test_accuracy"))
+=======
+            _finish(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
+>>>>>>> main
 
 
 class Training:
@@ -165,18 +167,14 @@ def trained_classifier(model: Model = "lenet") -> Classifier:
     if model not in MODELS:
         raise UserError(f"unknown model {model!r}: expected one of {', '.join(MODELS)}")
     folder = default_root() / "classifiers" / model
-    settings: dict[str, Any] = {"learning_rate": 0.01} if model == "softmax" else {}
-    if not (folder / "model.safetensors").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        print(f"training the default {model} classifier, this once")
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
-            try:
-                train(TrainConfig(model=model, output=partial, wandb=WandbConfig(mode="disabled"), **settings))
-            except Stopped:  # there is nothing to go on from
-                raise KeyboardInterrupt from None
-            with suppress(OSError):  # another process was faster: its classifier is as good
-                Path(partial, "classifier").rename(folder)
-    return Classifier.from_pretrained(folder)
+    if not (folder / "classifier" / "model.safetensors").exists():
+        settings: dict[str, Any] = {"learning_rate": 0.01} if model == "softmax" else {}
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".first-use.lock"):  # another process waits, and then finds the run complete
+            print(f"training the default {model} classifier, this once")
+            wandb = WandbConfig(mode="disabled")
+            train(TrainConfig(name=model, model=model, output=str(folder), wandb=wandb, **settings))
+    return Classifier.from_pretrained(folder / "classifier")
 
 
 def labelled(config: DataConfig) -> tuple[Images, Images | None]:
@@ -195,7 +193,7 @@ tags: [image-classification]
 
 # {name}
 
-A classifier of {data} images{accuracy}, trained with [fooling-gan](https://pypi.org/project/fooling-gan/).
+A classifier of {data} images{accuracy}, trained with fooling-gan.
 
 ```python
 from fooling import Classifier

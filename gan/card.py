@@ -17,7 +17,7 @@ tags: [gan, dcgan, unconditional-image-generation]
 
 # {name}
 
-A generator of {data} images, trained with [fooling-gan](https://pypi.org/project/fooling-gan/).
+A generator of {data} images, trained with fooling-gan.
 
 ![samples](samples.png)
 

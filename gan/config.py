@@ -47,11 +47,11 @@ class DiscriminatorConfig:
 class PenaltyConfig:
     """R1 and R2; see gan.penalties.ZeroCentered."""
 
-    gamma: float = 1.0
+    gamma: float = 0.1
     """Their weight; 0 leaves them out."""
 
     final_gamma: float | None = None
-    """The weight at the end, which it nears along a cosine. Default: as at the start."""
+    """The weight at the end, neared along a cosine over the second half. Default: as at the start."""
 
     every: int = 4
     """Steps from one penalty to the next, weighed up accordingly; 1 is every step."""
@@ -61,11 +61,11 @@ class PenaltyConfig:
 class OptimizerConfig:
     """Adam, for both networks."""
 
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     """The generator's learning rate at the start."""
 
     final_learning_rate: float | None = None
-    """The learning rate at the end, which it nears along a cosine. Default: as at the start."""
+    """The learning rate at the end, neared along a cosine over the second half. Default: as at the start."""
 
     discriminator_ratio: float = 1.0
     """The discriminator's learning rate in terms of the generator's."""
@@ -165,8 +165,8 @@ class TrainConfig(RunConfig):
             raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")
 
 
-def cosine(start: float, end: float | None, progress: float) -> float:
-    """From `start` at progress 0 to `end` (None: stays) at progress 1, along half a cosine (R3GAN, appendix)."""
+def scheduled(start: float, end: float | None, progress: float) -> float:
+    """`start` for the first half of training, then along half a cosine to `end` at progress 1 (None: stays)."""
     if end is None:
         return start
-    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+    return end + (start - end) * (1 + math.cos(math.pi * min(max(2 * progress - 1, 0.0), 1.0))) / 2

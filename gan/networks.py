@@ -24,7 +24,6 @@ class Generator(Pretrained):
     The structure of Radford et al. 2016 (DCGAN, figure 1): a projection to 4 x 4, then transposed convolutions, each of
     which doubles the side and halves the features, down to `width` before the image. At 64 pixels, width=128,
     latent_dim=100 and kernel_size=5 give the paper's table; width=64 and kernel_size=4 the PyTorch example's.
-    Weights start from N(0, 0.02), as there.
 
     image_size: 28, 32, 64, 128 (any side that is 4 or 7 doubled at least once). Raises UserError for another.
     normalization: "batch" after every layer but the last, as in the paper, or "none".
@@ -55,7 +54,7 @@ class Generator(Pretrained):
             layers.append(nn.ConvTranspose2d(features, out, kernel, 2, padding, output_padding=odd, bias=bias or last))
             features = out
         self.layers = nn.Sequential(*layers, nn.Tanh())
-        _initialise(self)
+        _initialise(self, normalization)
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.layers(latents).add(1).div(2)
@@ -131,7 +130,7 @@ class Discriminator(Pretrained):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features * 4 * 4, 1), nn.Flatten(0))
-        _initialise(self)
+        _initialise(self, normalization)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images * 2 - 1)
@@ -173,10 +172,16 @@ def _normalize(features: int, normalization: Normalization) -> list[nn.Module]:
     return [nn.BatchNorm2d(features)] if normalization == "batch" else []
 
 
-def _initialise(network: nn.Module) -> None:
+def _initialise(network: nn.Module, normalization: Normalization) -> None:
+    """N(0, 0.02) as in the DCGAN paper, section 4; He et al. 2015 where no normalisation makes up for its smallness."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0, 0.02)
+            if normalization == "batch":
+                nn.init.normal_(module.weight, 0, 0.02)
+            else:
+                # A transposed convolution keeps its inputs where others keep their outputs.
+                mode = "fan_out" if isinstance(module, nn.ConvTranspose2d) else "fan_in"
+                nn.init.kaiming_normal_(module.weight, a=0.2, mode=mode)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):

@@ -19,7 +19,7 @@ from fooling.grids import grid, write_gif, write_png
 from fooling.processes import average_gradients
 from fooling.run import Run
 from gan.card import model_card
-from gan.config import TrainConfig, cosine
+from gan.config import TrainConfig, scheduled
 from gan.ema import ExponentialMovingAverage
 from gan.latent import walk
 from gan.losses import LOSSES
@@ -156,13 +156,13 @@ class Gan:
         penalty = self.config.penalty
         if not penalty.gamma or (seen // self.config.batch_size) % penalty.every:
             return None
-        return ZeroCentered(penalty.every * cosine(penalty.gamma, penalty.final_gamma, progress))
+        return ZeroCentered(penalty.every * scheduled(penalty.gamma, penalty.final_gamma, progress))
 
     def _update(self, optimizer: torch.optim.Optimizer, ratio: float, progress: float) -> Tensor:
         """One step of an optimiser along the gradients of all processes; returns their norm."""
         (group,) = optimizer.param_groups
         rates = self.config.optimizer
-        group["lr"] = ratio * cosine(rates.learning_rate, rates.final_learning_rate, progress)
+        group["lr"] = ratio * scheduled(rates.learning_rate, rates.final_learning_rate, progress)
         norm = average_gradients(group["params"], self.run.accelerator)
         optimizer.step()
         optimizer.zero_grad()

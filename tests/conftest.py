@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from torch.nn import functional as F
 
-from fooling.classifiers import LeNet, SoftmaxRegression
-from fooling.data import Batches, load, to_float
+from fooling.classifiers import Classifier
+from fooling.data import load, to_float
+from fooling.tracking import WandbConfig
+from fooling.train import TrainConfig, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,25 +56,16 @@ def digits():
     return to_float(data.images[:1000]), data.labels[:1000]
 
 
-def _trained(make, steps=120):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        classifier = make()
-    batches, optimizer = Batches(load("mnist", "train")), torch.optim.Adam(classifier.parameters(), 3e-3)
-    for step in range(steps):
-        images, labels = batches.take(100 * step, 100)
-        loss = F.cross_entropy(classifier(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return classifier.eval()
+def _trained(folder, model, **settings):
+    train(TrainConfig(model=model, output=str(folder), wandb=WandbConfig(mode="disabled"), **settings))
+    return Classifier.from_pretrained(folder / "classifier")
 
 
 @pytest.fixture(scope="session")
-def lenet():
-    return _trained(LeNet)
+def lenet(tmp_path_factory):
+    return _trained(tmp_path_factory.mktemp("lenet"), "lenet", kimg=36)
 
 
 @pytest.fixture(scope="session")
-def softmax():
-    return _trained(SoftmaxRegression)
+def softmax(tmp_path_factory):
+    return _trained(tmp_path_factory.mktemp("softmax"), "softmax", kimg=60, learning_rate=0.01)

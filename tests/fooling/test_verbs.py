@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from fooling.__main__ import main
-from fooling.classifiers import LeNet
+from fooling.classifiers import SoftmaxRegression
 from fooling.data import Images, load
 from fooling.explain import predict
 from fooling.grids import grid, write_png
@@ -253,9 +253,10 @@ def test_the_default_classifier_is_used_where_none_is_named(tmp_path, monkeypatc
     assert (tmp_path / "runs/trick-3/trick.png").exists()
 
 
-def test_a_class_for_none_of_these_has_a_name(run, tmp_path):
-    torch.manual_seed(0)
-    LeNet(reject_class=True).save_pretrained(tmp_path / "rejecting")
+def test_the_class_for_none_of_these_has_a_name(run, tmp_path):
+    rejecting = SoftmaxRegression(reject_class=True)
+    torch.nn.init.normal_(rejecting.logits.weight, generator=torch.Generator().manual_seed(0))
+    rejecting.save_pretrained(tmp_path / "rejecting")
     code, said, _ = run("trick --target 10 --model rejecting/")
     assert code == 0 and "is called none with" in said
 

@@ -4,7 +4,7 @@ import pytest
 from conftest import ROOT
 from jsonargparse import auto_cli
 
-from gan.config import TrainConfig, cosine
+from gan.config import TrainConfig, scheduled
 from gan.networks import Discriminator, Generator
 
 FILES = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "generator:" in p.read_text())
@@ -68,7 +68,7 @@ def test_the_flags_are_these():
     assert count(TrainConfig) == 42
 
 
-@pytest.mark.parametrize(("progress", "value"), [(0, 8), (0.5, 5), (1, 2), (1.5, 2)])
-def test_cosine_goes_from_start_to_end(progress, value):
-    assert cosine(8, 2, progress) == pytest.approx(value)
-    assert cosine(8, None, progress) == 8
+@pytest.mark.parametrize(("progress", "value"), [(0, 8), (0.5, 8), (0.75, 5), (1, 2), (1.5, 2)])
+def test_a_schedule_stays_and_then_goes_from_start_to_end(progress, value):
+    assert scheduled(8, 2, progress) == pytest.approx(value)
+    assert scheduled(8, None, progress) == 8

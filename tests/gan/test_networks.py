@@ -39,11 +39,18 @@ def test_discriminator_is_the_papers_table_at_64_pixels():
 
 def test_weights_start_as_in_the_paper():
     """All weights from N(0, 0.02): section 4 of the paper."""
-    for network in (Generator(width=64), Discriminator(width=64)):
+    for network in (Generator(width=64), Discriminator(width=64, normalization="batch")):
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10_000:
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
                 assert abs(module.weight.mean().item()) < 0.001
+
+
+def test_without_normalisation_scores_start_neither_silent_nor_wild():
+    torch.manual_seed(0)
+    for image_size in SIZES:
+        scores = Discriminator(image_size=image_size, width=16)(torch.rand(64, 1, image_size, image_size))
+        assert 0.02 < scores.std() < 5
 
 
 @pytest.mark.parametrize("normalization", ["batch", "none"])

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -103,7 +104,10 @@ class TestWhatARunLeaves:
         assert "wandb is offline" in printed and "wandb sync runs/debug/wandb/offline-run-*" in printed
         (offline,) = folder.glob("wandb/offline-run-*")
         inspected = subprocess.run(
-            ["wandb", "leet", "inspect", "--json", str(offline)], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         records = [json.loads(line) for line in inspected.stdout.splitlines()]
         history = [r["history"] for r in records if r["type"] == "history"]
