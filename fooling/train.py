@@ -92,11 +92,7 @@ def train(config: TrainConfig) -> None:
             run.stop_if_asked()
 
         if run.is_main:
-<<<<<<< HEAD
-            save_classifier(config, run, training.classifier, means.get("test_accuracy"))
-=======
-            _finish(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
->>>>>>> main
+            save_classifier(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
 
 
 class Training:
