@@ -98,7 +98,13 @@ def audit(config: AuditConfig) -> Path:
         for name, picture in pictures.items():
             results.picture(name, picture)
         results.text("audit.html", audit_page(reports, pictures, effort, seed=config.seed))
-        results.numbers({"classifiers": {report.label: report.numbers() for report in reports}})
+        results.numbers(
+            {"classifiers": {report.label: report.numbers() for report in reports}},
+            **{f"{r.label}/{kind}": found["box"].images for r in reports for kind, found in r.found.items()},
+        )
+        results.tracker.log(
+            {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
+        )
     return results.folder
 
 

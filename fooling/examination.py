@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,8 +80,10 @@ class Examination:
         return means | {"recognised": seen / sure if sure else float("nan"), "steps": min(row["steps"] for row in rows)}
 
     def numbers(self) -> dict[str, Any]:
-        """All of it but the images, as plain values."""
-        walks = {name: dict(figures) for name, figures in self.walk_figures.items()}
+        """All of it but the images, as plain values; None where there is no such number, or it is infinite."""
+        return _finite(self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
         return {
             "accuracy": self.accuracy,
             "calibration_error": self.calibration_error,
@@ -89,7 +92,7 @@ class Examination:
             "scale_to_certainty": self.scale,
             "overall": {budget: self.overall(budget) for budget in BUDGETS},
             "starts": self.figures,
-            "walk_outs": walks,
+            "walk_outs": self.walk_figures,
             "checks": self.checks,
             "warnings": self.warnings,
         }
@@ -250,6 +253,13 @@ def _check_for_masking(
     shares = list(within.values())
     if any(later < earlier - 0.1 for earlier, later in itertools.pairwise(shares)):
         warn("attacks succeed less often in a larger ball than in a smaller one: it hides its gradient")
+
+
+def _finite(value: Any) -> Any:
+    """The same without infinities and NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _forecast(classifier: nn.Module, starts: dict[str, tuple[Tensor, Tensor]], ways: int, effort: Effort) -> str:

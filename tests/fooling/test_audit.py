@@ -172,7 +172,9 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     assert main("fooling", verbs, ["audit", str(folder), "theirs:load", "--output", "out", *options]) == 0
     out = capsys.readouterr().out
     assert "theirs:load" in out and "fooled with rubbish, in the box" in out and "at most about" in out
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    text = (tmp_path / "out" / "summary.json").read_text()
+    assert "NaN" not in text and "Infinity" not in text  # which JSON does not know
+    summary = json.loads(text)
     assert set(summary["classifiers"]) == {"run", "theirs:load"}
     assert summary["classifiers"]["run"]["overall"]["box"]["fooled_99"] > 0.5
     assert (tmp_path / "out" / "audit.html").stat().st_size > 100_000
