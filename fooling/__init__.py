@@ -13,7 +13,6 @@ import importlib
 
 _PUBLIC = {
     "ascent": ["Ascent", "Trace", "ascend"],
-    "attack": ["AttackConfig", "attack_afresh"],
     "attacks": ["Adaptive", "Best", "Bounds", "Climb", "Transfer"],
     "audit": ["AuditConfig"],
     "battery": ["Found", "run_battery"],
@@ -32,6 +31,7 @@ _PUBLIC = {
         "draw_confused", "draw_filters", "draw_gallery", "draw_gradients", "draw_mistakes", "draw_nudges",
         "draw_probabilities", "draw_strip", "draw_weight_maps", "film",
     ],
+    "fresh_attack": ["AttackConfig", "attack_afresh"],
     "grids": ["grid", "to_uint8", "write_gif", "write_png"],
     "judge": ["recognised", "trained_judge"],
     "lessons": ["ClimbConfig", "HardenConfig", "NegativesConfig"],

@@ -150,7 +150,8 @@ def _walked(report: Examination, destination: str) -> str:
     if destination not in report.walk_figures:
         return "-"
     figures = report.walk_figures[destination]
-    return f"{figures['walked_median']:.0%} (judge {figures['recognised']:.0%})"
+    seen = f" (judge {figures['recognised']:.0%})" if "recognised" in figures else ""
+    return f"{figures['walked_median']:.0%}{seen}"
 
 
 def _load(config: AuditConfig, source: str) -> nn.Module:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fooling.ascent import Ascent
-from fooling.attack import attack_afresh, attack_figures
+from fooling.fresh_attack import attack_afresh, attack_figures
 from fooling.classifiers import Classifier
 from fooling.data import Batches, Images, seed_of
 from fooling.figures import draw_gallery

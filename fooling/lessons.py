@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from fooling.attack import AttackConfig
+from fooling.fresh_attack import AttackConfig
 from fooling.data import DataConfig, load_config
 from fooling.errors import UserError, require_positive
 from fooling.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Source, Worst

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from fooling.attack import AttackConfig, attack_afresh
+from fooling.fresh_attack import AttackConfig, attack_afresh
 from fooling.attacks import SURE, probabilities
 from fooling.battery import images_of
 from fooling.classifiers import Classifier

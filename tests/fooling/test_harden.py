@@ -8,7 +8,7 @@ import torch
 from jsonargparse import auto_cli
 
 import fooling.harden
-from fooling.attack import AttackConfig, attack_afresh, attack_figures
+from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.classifiers import Classifier
 from fooling.cli import main
 from fooling.harden import harden
