@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fooling.ascent import Ascent
-from fooling.fresh_attack import attack_afresh, attack_figures
 from fooling.classifiers import Classifier
 from fooling.data import Batches, Images, seed_of
 from fooling.figures import draw_gallery
+from fooling.fresh_attack import attack_afresh, attack_figures
 from fooling.grids import write_png
 from fooling.lessons import HardenConfig, make_negatives, negatives_loss
 from fooling.negatives import Pool, Step

@@ -7,9 +7,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from fooling.fresh_attack import AttackConfig
 from fooling.data import DataConfig, load_config
 from fooling.errors import UserError, require_positive
+from fooling.fresh_attack import AttackConfig
 from fooling.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Source, Worst
 from fooling.pretrained import Pretrained
 from fooling.rubbish import STARTS

@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 import yaml
 
-from fooling.fresh_attack import AttackConfig, attack_afresh
 from fooling.attacks import SURE, probabilities
 from fooling.battery import images_of
 from fooling.classifiers import Classifier
 from fooling.data import DataConfig, load
+from fooling.fresh_attack import AttackConfig, attack_afresh
 from fooling.harden import Teaching
 from fooling.judge import recognised, trained_judge
 from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig

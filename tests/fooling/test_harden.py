@@ -8,9 +8,9 @@ import torch
 from jsonargparse import auto_cli
 
 import fooling.harden
-from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.classifiers import Classifier
 from fooling.cli import main
+from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.harden import harden
 from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig, negatives_loss
 from fooling.tracking import WandbConfig
