@@ -185,7 +185,7 @@ class Teaching:
             images=images,
             generator=torch.Generator().manual_seed(seed_of(self.config.seed, _NEGATIVES, run.images_seen)),
             share=run.share,
-            gather=run.accelerator.gather,
+            gather=lambda rows: run.accelerator.gather(rows.to(run.device)).cpu(),
             autocast=torch.bfloat16 if run.accelerator.mixed_precision == "bf16" else None,
         )
 
