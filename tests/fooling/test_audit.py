@@ -119,7 +119,7 @@ def test_a_plain_network_is_fooled_from_everywhere_and_hides_nothing(plain_repor
     assert 0 <= box["auroc"] <= box["auroc_start"] <= 1
     assert plain_report.accuracy > 0.95 and plain_report.calibration_error < 0.1
     within = list(plain_report.checks["fooled_within"].values())
-    assert within[0] < within[-1] == 1
+    assert within[0] < 0.5 < 0.8 < within[-1]
     assert plain_report.warnings == []
     assert plain_report.walk_figures["uniform"]["walked_median"] > 0.1
 
