@@ -81,7 +81,7 @@ class ConfusedImages:
                 f"the batch's images are in [{low:.3g}, {high:.3g}], expected [0, 1]:"
                 " tell ConfusedImages the mean and std of their normalisation"
             )
-        normalized = _Normalized(_unwrapped(classifier), self.mean, self.std)
+        normalized = _Normalized(_unwrapped(classifier), self.mean, self.std, images.dtype)
         found = confused(normalized, pixels.clamp(0, 1), labels, **self.search)
         if len(found.indices) == 0:
             return None
@@ -152,18 +152,20 @@ def to_wandb(run: Any) -> Sink:
 class _Normalized(nn.Module):
     """The model behind its normalisation, so that it too takes images in [0, 1]."""
 
-    def __init__(self, model: nn.Module, mean: Tensor, std: Tensor):
+    def __init__(self, model: nn.Module, mean: Tensor, std: Tensor, dtype: torch.dtype):
         super().__init__()
-        self.model, self.mean, self.std = model, mean, std
+        self.model, self.mean, self.std, self.dtype = model, mean, std, dtype
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model((images - self.mean.to(images.device)) / self.std.to(images.device))
+        return self.model(((images - self.mean.to(images.device)) / self.std.to(images.device)).to(self.dtype))
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself: under DistributedDataParallel a forward on one process alone would wait for the others."""
-    parallel = (nn.parallel.DistributedDataParallel, nn.DataParallel)
-    return model.module if isinstance(model, parallel) else model
+    """The model itself: under DistributedDataParallel a forward on one process alone would wait for the others, and
+    under torch.compile one of another size would be compiled anew."""
+    if isinstance(model, (nn.parallel.DistributedDataParallel, nn.DataParallel)):
+        model = model.module
+    return getattr(model, "_orig_mod", model)
 
 
 def _is_first_process() -> bool:

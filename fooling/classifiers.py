@@ -206,7 +206,11 @@ def _import(name: str) -> nn.Module:
         raise MissingFile(f"cannot import {name}: {error}") from error
     except AttributeError as error:
         raise UserError(f"cannot import {name}: {error}") from error
-    made = made() if callable(made) and not isinstance(made, nn.Module) else made
+    if callable(made) and not isinstance(made, nn.Module):
+        try:
+            made = made()
+        except Exception as error:  # whatever somebody else's code raises
+            raise UserError(f"{name}() failed with {type(error).__name__}: {' '.join(str(error).split())}") from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{name} must give a torch.nn.Module, it gave {type(made).__name__}")
     return made

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from fooling.ascent import ascend
 from fooling.classifiers import frozen
@@ -100,13 +101,9 @@ class Filters:
     exciting: Tensor
 
 
-def class_names(classifier: nn.Module, count: int | None = None) -> tuple[str, ...]:
+def class_names(classifier: nn.Module) -> tuple[str, ...]:
     """What to call the classes when nothing else is known: 0, 1, 2 ..., and "none" for a reject class."""
-    count = count or classifier.num_classes + classifier.reject_class
-    names = [str(k) for k in range(count)]
-    if getattr(classifier, "reject_class", False):
-        names[-1] = "none"
-    return tuple(names)
+    return (*map(str, range(classifier.num_classes)), *["none"] * classifier.reject_class)
 
 
 def predict(classifier: nn.Module, images: Tensor) -> Tensor:
@@ -124,7 +121,7 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
     check_fit(classifier, images)
     logits, maps = [], []
     with torch.inference_mode(False), torch.enable_grad(), frozen(classifier):
-        classes = torch.as_tensor(classes, dtype=torch.int64).cpu().clone()
+        classes = torch.as_tensor(classes if isinstance(classes, Tensor) else list(classes)).long().cpu().clone()
         classes = classes.expand(len(images), -1) if classes.ndim == 1 else classes
         for part, wanted in zip(images.split(_CHUNK), classes.split(_CHUNK), strict=True):
             pixels = part.detach().clone().to(_device(classifier)).requires_grad_()
@@ -137,23 +134,21 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
     return Gradients(images.detach().cpu(), torch.cat(logits).softmax(1), classes, torch.cat(maps))
 
 
-def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None, *, seed: int = 0) -> Tensor:
+def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None) -> Tensor:
     """The weights of a linear classifier as images (classes, c, h, w): for which pixels each class speaks.
 
     shape: (c, h, w) of its images. Default: the classifier's own input_shape.
     They are read off as input gradients, which for a linear map are the weights, whatever way it is written down;
-    raises UserError if they differ between two images, because then there is no such thing as its weight map.
+    raises UserError if the classifier is not linear, because then there is no such thing as its weight map.
     """
     shape = tuple(shape or classifier.input_shape)
-    generator = torch.Generator().manual_seed(seed_of(seed))
-    two = torch.rand(2, *shape, generator=generator)
-    classes = range(predict(classifier, two).shape[1])
-    maps = input_gradients(classifier, two, list(classes)).maps
-    if not torch.allclose(maps[0], maps[1], rtol=1e-3, atol=1e-5):
+    black, noise = torch.zeros(1, *shape), Pixels.noise(1, shape=shape).params
+    ends, middle = _logits(classifier, torch.cat([black, noise])), _logits(classifier, noise / 2)[0]
+    if not torch.allclose(ends.mean(0), middle, rtol=0, atol=1e-4 * ends.abs().max().item()):
         raise UserError(
             f"{type(classifier).__name__} is not linear, so it has no weight maps: look at its input gradients instead"
         )
-    return maps[0]
+    return input_gradients(classifier, black, range(len(middle))).maps[0]
 
 
 def mistakes(classifier: nn.Module, images: Tensor, labels: Tensor, count: int = 25) -> Mistakes:
@@ -222,13 +217,16 @@ def filters(
     count: at most so many channels, those that this image excites most.
     steps: of the climb up the mean of each channel's map, from uniform noise, each moving the pixels by 1.0 times the
         normalised gradient, within [0, 1].
-    Raises UserError for an unknown layer, and where there is no convolution to take by default.
+    Raises UserError for an unknown layer or one without channels, and where there is no convolution by default.
     """
+    check_fit(classifier, image[None])
     layer = _first_convolution(classifier) if layer is None else layer
     watched_layer = _relu_after(classifier, layer)
     with torch.no_grad(), frozen(classifier), watched(classifier, [layer, watched_layer]) as look:
         seen = look(image[None].to(_device(classifier)))
     activations = seen.activations[watched_layer][0].detach().cpu().float().relu()
+    if activations.ndim not in (1, 3):
+        raise UserError(f"layer {layer!r} has no channels to show: it makes {tuple(activations.shape)} of an image")
     strength = activations.flatten(1).mean(1) if activations.ndim > 1 else activations
     channels = sorted(strength.argsort(descending=True, stable=True)[:count].tolist())
     starts = Pixels.noise(1, shape=image.shape, seed=seed)
@@ -236,7 +234,7 @@ def filters(
     objectives = [Channel(watched_layer, k) + 1e-3 * Channel(layer, k) for k in channels]
     climbs = [
         ascend(classifier, objective, starts, steps=steps, step="std", step_size=1.0, progress=False)
-        for objective in objectives
+        for objective in tqdm(objectives, desc="exciting channels", unit="channel", delay=2, leave=False, disable=None)
     ]
     weights = getattr(classifier.get_submodule(layer), "weight", None)
     sees_images = weights is not None and weights.ndim == 4 and weights.shape[1] == len(image)

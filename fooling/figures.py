@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fooling.errors import UserError
 from fooling.explain import Confused, Filters, Gradients, Mistakes, Nudges
 from fooling.panels import AGAINST, FOR, Sheet, panel_size, percent, room_below_bars, with_article
 
@@ -20,6 +21,8 @@ _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pi
 
 def draw_gallery(images: Tensor, texts: Sequence[str], *, title: str, columns: int = 5) -> np.ndarray:
     """Images (n, c, h, w), each with its words above it."""
+    if len(images) == 0:
+        raise UserError("there is nothing to draw: no images")
     columns = min(columns, len(images))
     height, width = panel_size(*images.shape[-2:])
     rows = -(-len(images) // columns)
@@ -50,7 +53,7 @@ def draw_weight_maps(maps: Tensor, names: Sequence[str] | None = None, *, title:
 
 def draw_mistakes(mistakes: Mistakes, names: Sequence[str] | None = None, *, columns: int = 5) -> np.ndarray:
     """Mistakes in rows, each with the right answer, the wrong one and how sure the classifier is of that."""
-    names = _names(names, int(max(mistakes.labels.max(), mistakes.predictions.max())) + 1)
+    names = _names(names, 1 + max(mistakes.labels.tolist() + mistakes.predictions.tolist(), default=0))
     texts = [
         f"{with_article(names[label])}, called {with_article(names[prediction])}\n{percent(confidence)} sure"
         for label, prediction, confidence in zip(
@@ -214,6 +217,8 @@ def draw_confused(
     rows: which of the images. Default: all.
     """
     rows = range(len(confused.indices)) if rows is None else rows
+    if len(rows) == 0:
+        raise UserError("there is nothing to draw: no confused images")
     nudges = confused.nudges
     gradients = nudges.gradients
     names = _names(names, gradients.probabilities.shape[1])

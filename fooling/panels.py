@@ -47,7 +47,8 @@ def with_article(name: str) -> str:
     """A class's name as in "it is ...": a 7, an 8, an ankle boot; "none" stays as it is."""
     if name == "none":
         return name
-    return f"{'an' if name[0] in 'aeiouAEIOU8' or name in ('11', '18') else 'a'}\u00a0{name}"
+    vowels = "aefhilmnorsx8" if len(name) == 1 else "aeiou8"  # an F, but a foot
+    return f"{'an' if name[0].lower() in vowels or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
 def panel_size(height: int, width: int, about: int = 168) -> tuple[int, int]:
@@ -89,7 +90,7 @@ class Sheet:
         inner = left + sum(columns) + _GAP * (len(columns) - 1)
         key_width = _KEY_WIDTH + 24 + 2 * max(map(_text_width, key[:2])) if key else 0
         self.width = max(inner, key_width, 460) + 2 * _MARGIN
-        lines = _wrapped(title[0].upper() + title[1:], self.width - 2 * _MARGIN)
+        lines = _wrapped(title[:1].upper() + title[1:], self.width - 2 * _MARGIN)
         x0 = (self.width - inner) // 2 + left
         self._lefts = [x0 + sum(columns[:c]) + _GAP * c for c in range(len(columns))]
         self._widths, self._heights, self._key = columns, rows, key
@@ -150,6 +151,7 @@ class Sheet:
         axes.set_xticks(range(len(names)), names, rotation=0 if _upright(names, width) else 90)
         axes.tick_params(length=0, pad=3, labelsize=_bar_text(width), labelcolor=FAINT)
         for k, label in enumerate(axes.get_xticklabels()):
+            label.set_parse_math(False)
             if k in colours:
                 label.set(color=colours[k], weight="bold")
         for side in ("top", "left", "right"):
@@ -204,7 +206,7 @@ class Sheet:
     def _words(self, x, y, text, *, size=_TEXT, ha="center", va="center", colour=INK, weight="normal", spacing=1.2):
         self.figure.text(
             x / self.width, 1 - y / self.height, text,
-            size=size, ha=ha, va=va, color=colour, weight=weight, linespacing=spacing,
+            size=size, ha=ha, va=va, color=colour, weight=weight, linespacing=spacing, parse_math=False,
         )  # fmt: skip
 
 

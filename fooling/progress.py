@@ -32,16 +32,21 @@ class Progress:
         shown += [f"{name} {value:.3f}" for name, value in figures.items() if name.endswith("loss")]
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(shown), refresh=False)
-            self._bar.update(images_seen / 1000 - self._bar.n)
+            self._bar.update(min(images_seen, self.total) / 1000 - self._bar.n)  # the last batch may go beyond
             return
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line or images_seen >= self.total:
             self._next_line = elapsed + self.line_seconds
             left = elapsed / max(images_seen - self._first, 1) * (self.total - images_seen)
             shown.insert(0, f"{int(left) // 60}:{int(left) % 60:02d} left")
-            print(
-                f"{self.name}: {images_seen / 1000:.0f} of {self.total / 1000:.0f} kimg, {', '.join(shown)}", flush=True
-            )
+            done = f"{images_seen / 1000:.0f} of {self.total / 1000:.0f} kimg"
+            self.say(f"{self.name}: {done}, {', '.join(shown)}")
+
+    @staticmethod
+    def say(line: str) -> None:
+        """Print a line, above the bar if there is one."""
+        tqdm.write(line)
+        sys.stdout.flush()
 
     def close(self) -> None:
         if self._bar is not None:

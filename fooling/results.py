@@ -27,6 +27,7 @@ class Results:
     """
 
     def __init__(self, name: str, output: str | None, wandb: WandbConfig, settings: Mapping[str, Any]):
+        self._wanted = (name, output)
         self.folder = _free_folder(name, output)
         self.settings, self.wandb = dict(settings), wandb
         self.files: list[str] = []
@@ -80,6 +81,7 @@ class Results:
         self.tracker.finish(failed=kind is not None)
         if kind is not None:
             return shutil.rmtree(self._partial)
+        self.folder = _free_folder(*self._wanted)  # somebody may have taken the name meanwhile
         self._partial.rename(self.folder)
         print(f"{self.folder}: {', '.join(self.files)}")
         if self.wandb.mode == "offline":

@@ -107,7 +107,7 @@ class Run:
     def say(self, line: str) -> None:
         """Print a line, on the main process."""
         if self.is_main:
-            print(line, flush=True)
+            Progress.say(line)
 
     def describe_processes(self) -> str:
         """Such as "2 processes of 1 thread on cpu in bf16"."""

@@ -46,10 +46,11 @@ class Story:
         steps = f"{self.steps[-1]} step{'s' * (self.steps[-1] != 1)}"
         change = (self.path.images[-1] - self.path.images[0]).abs().mean().item()
         then = "that" if called == self.target else target
-        outcome = f"is called {then} with" if self.success else f"did not become {target}, which has"
+        end = percent(last[self.target])
+        outcome = f"is called {then} with {end}" if self.success else f"reached only {end} as {target}"
         return (
             f"{self.what[0].upper()}{self.what[1:]}, called {with_article(self.names[called])}"
-            f" with {percent(first[called])}, {outcome} {percent(last[self.target])} after {steps}"
+            f" with {percent(first[called])}, {outcome} after {steps}"
             f" that moved the average pixel {percent(change)} of the way from black to white"
         )
 

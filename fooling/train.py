@@ -224,4 +224,4 @@ def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_ac
     )
     folder = classifier.save_pretrained(run.folder / "classifier", card=card)
     run.tracker.log_folder(f"{run.folder.name}-classifier", "model", folder, summary)
-    print(f"a classifier{right} is in {folder}")
+    run.say(f"a classifier{right} is in {folder}")

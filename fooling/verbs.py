@@ -48,7 +48,7 @@ from fooling.parametrizations import CPPN, Pixels
 from fooling.results import Results
 from fooling.settings import EvolveConfig, ExplainConfig, MorphConfig, TrickConfig, VerbConfig
 from fooling.starts import doubtful_example, meaningless_start, read_image, sure_example
-from fooling.stories import climb
+from fooling.stories import Story, climb
 from fooling.train import MODELS, trained_classifier
 
 Pictures = dict[str, np.ndarray]
@@ -72,8 +72,8 @@ def trick(config: TrickConfig) -> Path:
     )  # fmt: skip
     print(story.words)
     with results:
-        title = f"{what} that the network calls {with_article(names[config.target])}"
-        story.write(results, "trick", title)
+        outcome = "that the network calls" if story.success else "on its way to"
+        story.write(results, "trick", f"{what} {outcome} {with_article(names[config.target])}")
         story.write_end(results, "What the network says of it")
         results.numbers(story.summary, **story.tensors)
     return results.folder
@@ -109,8 +109,7 @@ def morph(config: MorphConfig) -> Path:
     )  # fmt: skip
     print(story.words)
     with results:
-        title = f"{what}, nudged until the network calls it {with_article(names[config.to])}"
-        story.write(results, "morph", title)
+        story.write(results, "morph", _nudged(what, story))
         story.write_end(results, "What the network says of it now")
         results.numbers(story.summary, **story.tensors)
     return results.folder
@@ -154,8 +153,7 @@ def explain(config: ExplainConfig) -> Path:
         for name, picture in pictures.items():
             results.picture(name, picture)
         for story in stories:
-            title = f"{what}, nudged until the network calls it {with_article(names[story.target])}"
-            story.write(results, f"towards-{story.target}", title)
+            story.write(results, f"towards-{story.target}", _nudged(what, story))
         results.numbers(
             {"start": what + where, "towards": [story.summary for story in stories]},
             image=image,
@@ -233,6 +231,11 @@ def _fitting(data: Images, classifier: nn.Module) -> Images:
 
 def _shape(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
+
+
+def _nudged(what: str, story: Story) -> str:
+    until = "until the network calls it" if story.success else "towards"
+    return f"{what}, nudged {until} {with_article(story.names[story.target])}"
 
 
 def _of_the_image(classifier: nn.Module, nudges: Nudges, what: str, names: Sequence[str]) -> Pictures:

@@ -189,7 +189,7 @@ class Gan:
         for name, film in films.items():
             run.tracker.log_animation(name, film, step=seen)
         run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
-        print(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
+        run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
 
     def _walk(self, stops: int = 16, steps: int = 8) -> Iterator[np.ndarray]:
         """Frames of a closed tour through the first latents, seen from each of its stops at once."""

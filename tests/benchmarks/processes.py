@@ -1,6 +1,6 @@
 """Throughput of two processes of one thread against one, through the real command, in turns.
 
-python tests/benchmarks/processes.py [--rounds 3] [--config configs/mnist.yaml]
+python tests/benchmarks/processes.py [--rounds 3] [--experiment configs/mnist.yaml]
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from statistics import median
 from jsonargparse import auto_cli
 
 
-def main(config: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60) -> None:
+def main(experiment: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60) -> None:
     """Print images per second of one and of two processes, and their ratio.
 
     Args:
-        config: What to train.
+        experiment: The YAML of what to train.
         rounds: How often they take turns.
         kimg: Thousands of images in a turn; the first sixth is left out of the measure.
     """
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for processes in speeds:
-            speeds[processes].append(speed(config, processes, kimg))
+            speeds[processes].append(speed(experiment, processes, kimg))
             print(f"{processes} process(es) of one thread: {speeds[processes][-1]:.0f} images/s", flush=True)
     ratios = [two / one for one, two in zip(speeds[1], speeds[2], strict=True)]
     print(f"two / one: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")

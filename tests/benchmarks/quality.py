@@ -2,7 +2,7 @@
 
     python tests/benchmarks/quality.py                      # trains both on this machine, one after the other
     python tests/benchmarks/quality.py --run runs/mnist     # measures a run that is there, and trains the reference
-    python tests/benchmarks/quality.py --run runs/mnist --reference_minutes 0
+    python tests/benchmarks/quality.py --run runs/mnist --reference runs/quality/reference       # trains nothing
 
 The reference (tests/benchmarks/reference.py) gets as long as our run took. Judge FD: see tests/benchmarks/judge.py.
 """
@@ -24,12 +24,12 @@ from fooling.grids import grid, to_uint8, write_png
 from gan import Generator
 
 
-def main(run: Path | None = None, reference_minutes: float | None = None, out: Path = Path("runs/quality")) -> None:
+def main(run: Path | None = None, reference: Path | None = None, out: Path = Path("runs/quality")) -> None:
     """Print judge FD, precision, recall and coverage of 10,000 samples.
 
     Args:
         run: The folder of a finished run. Default: train configs/mnist.yaml into OUT/mnist.
-        reference_minutes: How long to train the reference; 0 leaves it out. Default: as long as the run took.
+        reference: A reference generator saved by an earlier call. Default: train one for as long as the run took.
         out: Where the pictures, and what is trained, go.
     """
     ruler = Ruler()
@@ -45,16 +45,17 @@ def main(run: Path | None = None, reference_minutes: float | None = None, out: P
     show(f"{run} ({seconds / 60:.1f} min)", *ours)
     write_png(grid(samples[:100]), out / "ours.png")
 
-    minutes = seconds / 60 if reference_minutes is None else reference_minutes
-    if minutes:
-        reference = Reference(load())
-        images_seen = reference.train_for(minutes * 60)
-        large = reference.generator.sample(10_000, seed=1)
-        small = torch.nn.functional.interpolate(large, (28, 28), mode="bilinear", antialias=True)
-        theirs = ruler.measure(to_uint8(small))
-        show(f"reference ({minutes:.1f} min, {images_seen / 1000:.0f} kimg)", *theirs)
-        write_png(grid(small[:100]), out / "reference.png")
-        print(f"judge FD of the reference / ours: {theirs[0] / ours[0]:.1f}")
+    if reference is None:
+        trainer = Reference(load())
+        images_seen = trainer.train_for(seconds)
+        print(f"the reference saw {images_seen / 1000:.0f} kimg in as long")
+        reference = trainer.generator.save_pretrained(out / "reference")
+    large = Generator.from_pretrained(reference).sample(10_000, seed=1)
+    small = torch.nn.functional.interpolate(large, (28, 28), mode="bilinear", antialias=True)
+    theirs = ruler.measure(to_uint8(small))
+    show("reference", *theirs)
+    write_png(grid(small[:100]), out / "reference.png")
+    print(f"judge FD of the reference / ours: {theirs[0] / ours[0]:.1f}")
 
 
 def show(name: str, distance: float, shares) -> None:

@@ -142,6 +142,14 @@ def test_a_folder_gets_one_file_for_each_tag_and_step(tmp_path):
         assert picture.mode == "RGB" and picture.width > 5 * 100
 
 
+def test_models_in_half_precision_and_compiled_ones_are_asked_as_they_are():
+    model = network().to(torch.bfloat16)
+    found = watching()(model, batch().to(torch.bfloat16), 0)
+    again = watching()(torch.compile(model, backend="eager"), batch().to(torch.bfloat16), 0)
+    assert len(found.indices) == 3
+    torch.testing.assert_close(found.nudges.gradients.maps, again.nudges.gradients.maps)
+
+
 def test_several_sinks_get_the_same_pictures():
     one, other = Kept(), Kept()
     watching(one, other)(network(), batch(), 0)

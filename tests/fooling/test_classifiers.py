@@ -95,6 +95,8 @@ def make():
 number = 7
 def seven():
     return 7
+def needs(width):
+    return make()
 """
 
 
@@ -116,6 +118,7 @@ BAD_SOURCES = {
     "no module": ("no_such_module:make", {"input_shape": (1, 4, 4)}, MissingFile, "no_such_module"),
     "no function": ("their_models:absent", {"input_shape": (1, 4, 4)}, UserError, "absent"),
     "not a module": ("their_models:seven", {"input_shape": (1, 4, 4)}, UserError, "it gave int"),
+    "needs arguments": ("their_models:needs", {"input_shape": (1, 4, 4)}, UserError, "missing 1 required positional"),
     "not a factory": ("their_models:number", {"input_shape": (1, 4, 4)}, UserError, "it gave int"),
     "no folder": ("runs/absent", {}, MissingFile, "runs/absent"),
 }

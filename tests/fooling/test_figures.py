@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from fooling.errors import UserError
 from fooling.explain import (
     confused,
     filters,
@@ -28,7 +29,7 @@ from fooling.figures import (
     draw_weight_maps,
     film,
 )
-from fooling.panels import Sheet
+from fooling.panels import Sheet, percent
 
 CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -147,9 +148,10 @@ def test_confused_images_show_both_classes_both_gradients_and_both_moves(lenet, 
     draw_confused(found)
     (a, b), p = found.nudges.gradients.classes[0].tolist(), found.nudges.probabilities[0]
     said = words(sheets[0])
-    assert any(w.startswith(f"{a}: ") and f", {b}: " in w for w in said)
-    assert any(w.startswith(f"moved: {a}, ") for w in said) and any(w.startswith(f"moved: {b}, ") for w in said)
-    assert any(f"{100 * p[0, a]:.0f}"[:2] in w for w in said if w.startswith(f"moved: {a}"))
+    before = found.nudges.gradients.probabilities[0]
+    assert f"{a}: {percent(before[a])}, {b}: {percent(before[b])}".replace("\u00a0", " ") in said
+    for k, after in zip((a, b), (p[0, a], p[1, b]), strict=True):
+        assert f"moved: {k}, {percent(after)}".replace("\u00a0", " ").replace("\u2009", "") in said
     assert len({limits for limits in scales(sheets[0])[:-1]}) == 1
     assert f"labelled\n{found.labels[0]}" in said
 
@@ -204,3 +206,14 @@ def test_units_of_a_dense_layer_are_shown_with_their_numbers(lenet, digits, shee
     draw_filters(found, title="t", on="a 7")
     assert any(w.startswith("unit ") and w.endswith(f"{found.activations[0]:.1f} on a 7") for w in words(sheets[0]))
     assert len(sheets[0].figure.axes) == 4
+
+
+def test_nothing_is_refused_in_one_line(softmax, digits):
+    images, _ = digits
+    right = predict(softmax, images).argmax(1)
+    for draw, what in [
+        (draw_mistakes, mistakes(softmax, images, right)),
+        (draw_confused, confused(softmax, images, max_gap=0.0)),
+    ]:
+        with pytest.raises(UserError, match="nothing to draw"):
+            draw(what)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from fooling.panels import AGAINST, DIVERGING, FOR, Sheet, panel_size, percent
+from fooling.panels import AGAINST, DIVERGING, FOR, Sheet, panel_size, percent, with_article
 
 
 def inside(sheet, index=0, margin=2):
@@ -28,6 +28,23 @@ def inside(sheet, index=0, margin=2):
 )  # fmt: skip
 def test_percentages_never_claim_certainty(probability, text):
     assert percent(probability).replace("\u2009", " ").replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("7", "a 7"), ("8", "an 8"), ("11", "an 11"), ("80", "an 80"), ("1", "a 1"), ("F", "an F"), ("u", "a u"),
+        ("Ankle boot", "an Ankle boot"), ("Shirt", "a Shirt"), ("none", "none"),
+    ],
+)  # fmt: skip
+def test_articles(name, text):
+    assert with_article(name).replace("\u00a0", " ") == text
+
+
+def test_names_with_dollars_are_not_formulas():
+    sheet = Sheet([100], [100], title="From $5 to $_10", below=30)
+    sheet.bars(0, 0, torch.tensor([0.5, 0.5]), ["$5_{", "$10"], "$\\nonsense$")
+    assert sheet.picture().std() > 0
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (32, 32), (64, 48), (5, 5), (300, 200), (1000, 500)])
