@@ -77,10 +77,13 @@ class NegativesConfig:
     generator_folder: str | None = None
     """A generator saved by save_pretrained."""
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return (self.climbed, self.persistent, self.noise, self.pool, self.others, self.generated)
+
     def __post_init__(self) -> None:
-        counts = (self.climbed, self.persistent, self.noise, self.pool, self.others, self.generated)
-        if min(counts) < 0 or max(counts) == 0:
-            raise UserError("negatives needs at least one source with a count above 0, and none below")
+        if min(self.counts) < 0:
+            raise UserError("negatives are counted from 0 up")
         if self.generated and self.generator_folder is None:
             raise UserError("negatives.generated needs negatives.generator_folder")
 
@@ -129,8 +132,8 @@ class HardenConfig(RunConfig):
     perturb: float = 0.0
     """Move every second real image against its label, in an L-inf ball whose radius is drawn from 0 to this."""
 
-    negatives: NegativesConfig = field(default_factory=lambda: NegativesConfig(climbed=64, noise=16))
-    """Where the negatives come from."""
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    """Where the negatives come from: at least one count must be above 0."""
 
     attack: AttackConfig = field(default_factory=AttackConfig)
     """The fresh attack."""
@@ -152,6 +155,8 @@ class HardenConfig(RunConfig):
             raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
         if self.model not in MODELS:
             raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
+        if max(self.negatives.counts) == 0:
+            raise UserError("say what to teach, such as --config configs/harden.yaml or --negatives.climbed 32")
 
 
 def make_negatives(config: NegativesConfig, pool: Pool) -> Mix:

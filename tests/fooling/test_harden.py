@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from jsonargparse import auto_cli
 
 import fooling.harden
@@ -137,11 +138,11 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
     [
         (["--target", "none"], "target"),
         (["--rounds", "0"], "rounds must be above 0"),
-        (["--negatives.noise=-3"], "negatives needs at least one source"),
-        (["--negatives.climbed", "0", "--negatives.noise", "0"], "negatives needs at least one source"),
+        (["--negatives.noise=-3"], "counted from 0 up"),
+        ([], "say what to teach"),
         (["--negatives.generated", "8"], "generator_folder"),
-        (["--negatives.kinds", "pink"], "unknown noise 'pink'"),
-        (["--negatives.climb.steps", "0"], "steps >= 1"),
+        (["--negatives.noise", "8", "--negatives.kinds", "pink"], "unknown noise 'pink'"),
+        (["--negatives.climbed", "8", "--negatives.climb.steps", "0"], "steps >= 1"),
     ],
 )
 def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, arguments, message):
@@ -156,7 +157,9 @@ def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, argum
 def test_every_shipped_configuration_says_what_the_parser_knows(file):
     config = auto_cli(HardenConfig, args=["--config", str(file)])
     assert config.name == file.stem
-    assert config != HardenConfig(name=file.stem)
+    told = yaml.safe_load(file.read_text())["negatives"]
+    for source in ("climbed", "persistent", "noise", "pool", "others", "generated"):  # and no defaults beside them
+        assert getattr(config.negatives, source) == told.get(source, 0)
 
 
 @pytest.mark.slow
