@@ -171,14 +171,14 @@ class _Log:
         self.success = torch.zeros(n, dtype=torch.bool, device=home)
         self.frames: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def arrive(self, some: Climbers, outputs: Outputs, step: int, success: Tensor) -> None:
-        numbers = self._write(some, outputs)
+    def leave(self, some: Climbers, outputs: Outputs, which: Tensor, step: int, success: Tensor) -> None:
+        numbers = self._write(some, outputs, which)
         self.steps[numbers] = step
         self.success[numbers] = success.to(self.home)
         self.bar.update(len(numbers))
 
     def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
-        self._write(some, outputs)
+        self._write(some, outputs, slice(None))
         self.frames[step] = self.ends["images"].clone(), self.ends["probabilities"].clone()
 
     def result(self) -> Ascent:
@@ -189,11 +189,11 @@ class _Log:
             trace = Trace(list(self.frames), *map(torch.stack, zip(*self.frames.values(), strict=True)))
         return Ascent(**self.ends, confidences=confidences, steps=self.steps, success=self.success, trace=trace)
 
-    def _write(self, some: Climbers, outputs: Outputs) -> Tensor:
-        numbers = some.numbers.to(self.home)
+    def _write(self, some: Climbers, outputs: Outputs, which: Tensor | slice) -> Tensor:
+        numbers = some.numbers[which].to(self.home)
         ends = {"images": outputs.images, "params": some.params, "probabilities": outputs.probabilities}
         for name, values in ends.items():
-            values = values.detach().to(self.home)
+            values = values.detach()[which].to(self.home)
             if name not in self.ends:
                 self.ends[name] = values.new_zeros(self.n, *values.shape[1:])
             self.ends[name][numbers] = values

@@ -37,10 +37,10 @@ class Climbers(PerImage):
 
 
 class Logbook(Protocol):
-    """Who is told what became of the climbers; every tensor has one entry for each of them."""
+    """Who is told what became of the climbers."""
 
-    def arrive(self, some: Climbers, outputs: Outputs, step: int, success: Tensor) -> None:
-        """These climb no more: they have arrived (success), or this was the last step."""
+    def leave(self, some: Climbers, outputs: Outputs, which: Tensor, step: int, success: Tensor) -> None:
+        """Those at the positions `which` climb no more: they have arrived (success), or this was the last step."""
 
     def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
         """They were here at this step, one of those to be traced."""
@@ -84,19 +84,20 @@ class Climb:
             if k in self.trace:
                 self.logbook.note(some, outputs, k)
             arrived = self.arrived(some, outputs)
-            count = int(arrived.sum()) if some.until else 0
-            if last or count == len(arrived):
-                return self.logbook.arrive(some, outputs, k, arrived)
-            if count:
-                self.logbook.arrive(some.select(arrived), outputs.select(arrived), k, arrived[arrived])
+            gone = (torch.ones_like(arrived) if last else arrived).nonzero()[:, 0]
+            if len(gone):
+                self.logbook.leave(some, outputs, gone, k, arrived[gone])
+            if len(gone) == len(arrived):
+                return
+            stay = (~arrived).nonzero()[:, 0] if len(gone) else slice(None)
 
-            if self.jitter or count > _LOOK_AGAIN * len(arrived):
-                some = some.select(~arrived)
+            if self.jitter or len(gone) > _LOOK_AGAIN * len(arrived):
+                some = some.select(stay)
                 gradient = self.gradient(some, self.look(some, grad=True, shift=self.shift(k)))
             else:
                 gradient = self.gradient(some, outputs)
-                if count:
-                    some, gradient = some.select(~arrived), gradient[~arrived]
+                if len(gone):
+                    some, gradient = some.select(stay), gradient[stay]
             some.params = self.move(some, gradient)
 
     def look(self, some: Climbers, *, grad: bool, shift: tuple[int, int] = (0, 0)) -> Outputs:

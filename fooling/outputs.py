@@ -43,12 +43,6 @@ class Outputs:
         with torch.set_grad_enabled(self.logits.requires_grad):
             return self.log_probabilities.exp()
 
-    def select(self, which: Tensor | slice) -> Outputs:
-        """The same for some of the images: a mask (n,), indices or a slice."""
-        starts = None if self.starts is None else self.starts[which]
-        activations = {layer: activation[which] for layer, activation in self.activations.items()}
-        return Outputs(self.images[which], self.logits[which], starts, activations, self.reject)
-
 
 @contextlib.contextmanager
 def watched(classifier: nn.Module, layers: Iterable[str] = ()) -> Iterator[Callable[..., Outputs]]:

@@ -1,7 +1,10 @@
+# ruff: noqa: E402
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch comes: the same sums in the same order, on a busy machine too
 
 import pytest
 
