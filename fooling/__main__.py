@@ -10,6 +10,8 @@ VERBS = {
     "morph": ("fooling.verbs:morph", "nudge a real image until the network takes it for another class"),
     "explain": ("fooling.verbs:explain", "show what the network sees in an image, and what it looks for in all"),
     "evolve": ("fooling.verbs:evolve", "breed an image for every class without looking at a gradient"),
+    "audit": ("fooling.audit:audit", "attack any classifier afresh, in every way, and report"),
+    "harden": ("fooling.harden:harden", "teach a classifier what is nothing, and fool it afresh"),
 }
 
 

@@ -72,7 +72,7 @@ def ascend(
     *,
     until: float | Criterion | None = None,
     steps: int = 100,
-    step: StepName | None = None,
+    step: StepName | PerImage | None = None,
     step_size: float | None = None,
     decay: float = 0.0,
     ball: tuple[str, float] | None = None,
@@ -93,7 +93,8 @@ def ascend(
     until: a probability of the objective's target class, or a callable from Outputs to bool (n,) (fooling/criteria.py).
         An image for which it holds leaves the batch. None: every image takes all the steps.
     steps: the most steps an image may take.
-    step, step_size: the rule (fooling/steps.py) and how far. Default: what suits the parametrization.
+    step, step_size: the rule and how far. A name in fooling/steps.py, or an object like those there, from gradients
+        (n, ...) to directions. Default: what suits the parametrization.
     decay: L2 decay as in Nguyen et al. 2015, arXiv:1412.1897, section 2.4.
     ball: ("linf", radius) or ("l2", radius): stay that near to the start, for Pixels.
     blur: a Gaussian of so many pixels after each step, for Pixels (Yosinski et al. 2015, arXiv:1506.06579, section 4).
@@ -149,7 +150,12 @@ def ascend(
             with torch.no_grad():
                 starts = parametrization.image_fn(params)
             some = Climbers(
-                numbers, params, starts, objective.select(numbers), _select(until, numbers), make_step(step)
+                numbers,
+                params,
+                starts,
+                objective.select(numbers),
+                _select(until, numbers),
+                make_step(step).select(numbers),
             )
             climb.run(some.to(device))
     return log.result()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from inspect import signature
 from keyword import kwlist
@@ -61,6 +62,7 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     config_class = hints[parameters[0]] if len(parameters) == 1 else None
     argv = _for_the_parser(argv, config_class if is_dataclass(config_class) else function)
     if is_dataclass(config_class):
+        argv = _leading_list(argv, config_class)
         function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
     else:
         auto_cli(function, args=argv, prog=program, parser_class=Parser)
@@ -98,6 +100,15 @@ def _option_names(options: Any, prefix: str = "--") -> dict[str, bool]:
 def _without_underscores(text: str) -> str:
     """`from` is a word of Python's own, so there the option is called `from_`."""
     return re.sub(rf"\b({'|'.join(kwlist)})_\b", r"\1", text, flags=re.IGNORECASE)
+
+
+def _leading_list(argv: list[str], config_class: type) -> list[str]:
+    """The arguments before the first option as one list, where the first field is a list that must be given."""
+    first = fields(config_class)[0]
+    count = next((i for i, argument in enumerate(argv) if argument.startswith("-")), len(argv))
+    if first.default is MISSING and first.default_factory is MISSING and count:
+        return [json.dumps(argv[:count]), *argv[count:]]
+    return argv
 
 
 def _fail(message: str) -> int:

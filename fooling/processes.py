@@ -18,7 +18,7 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
     """The processes as they were launched, in the precision asked for; see RunConfig.mixed_precision."""
     if mixed_precision == "auto":
         mixed_precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-        if mixed_precision == "no" and _computes_in_bf16():
+        if mixed_precision == "no" and computes_in_bf16():
             mixed_precision = "bf16"
     if mixed_precision not in ("no", "bf16"):
         raise UserError(f"mixed precision {mixed_precision} is not supported: expected no or bf16")
@@ -30,7 +30,8 @@ def make_accelerator(mixed_precision: str) -> Accelerator:
     return accelerator
 
 
-def _computes_in_bf16() -> bool:
+def computes_in_bf16() -> bool:
+    """Whether this machine's GPU, or its processor where there is none, has arithmetic for bfloat16."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

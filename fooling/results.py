@@ -43,6 +43,13 @@ class Results:
         path = write_gif(frames, self._file(f"{name}.gif"), fps=min(20, max(2, len(frames) / 4)), hold=2)
         self.tracker.log_animation(name, path, step=0)
 
+    def text(self, name: str, text: str) -> None:
+        """A file of that name, which is logged where it is a page."""
+        path = self._file(name)
+        path.write_text(text, encoding="utf-8")
+        if path.suffix == ".html":
+            self.tracker.log_page(path.stem, path, step=0)
+
     def numbers(self, summary: Mapping[str, Any], **tensors: Tensor) -> None:
         """summary.json of what came out and the settings behind it, numbers.npz of the tensors."""
         with open(self._file("summary.json"), "w") as file:

@@ -87,8 +87,10 @@ _RULES = {
 }  # fmt: skip
 
 
-def make_step(name: StepName) -> PerImage:
-    """A new step rule of that name, with nothing remembered."""
+def make_step(name: StepName | PerImage) -> PerImage:
+    """A new step rule of that name, with nothing remembered; a rule of the caller's own is taken as it is."""
+    if isinstance(name, PerImage):
+        return name
     if name not in _RULES:
         raise UserError(f"unknown step {name!r}: expected one of {', '.join(get_args(StepName))}")
     return _RULES[name]()

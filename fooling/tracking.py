@@ -43,6 +43,8 @@ class Tracker(Protocol):
 
     def log_animation(self, name: str, gif: Path, step: int) -> None: ...
 
+    def log_page(self, name: str, html: Path, step: int) -> None: ...
+
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
     def finish(self, *, failed: bool = False) -> None: ...
@@ -56,6 +58,8 @@ class NullTracker:
     def log_image(self, name: str, image: np.ndarray, step: int, caption: str | None = None) -> None: ...
 
     def log_animation(self, name: str, gif: Path, step: int) -> None: ...
+
+    def log_page(self, name: str, html: Path, step: int) -> None: ...
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
 
@@ -104,6 +108,9 @@ class WandbTracker:
 
     def log_animation(self, name: str, gif: Path, step: int) -> None:
         self.run.log({name: self._wandb.Video(str(gif), format="gif")}, step=step)
+
+    def log_page(self, name: str, html: Path, step: int) -> None:
+        self.run.log({name: self._wandb.Html(html.read_text(encoding="utf-8"))}, step=step)
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None:
         artifact = self._wandb.Artifact(name, type=kind, metadata=metadata)

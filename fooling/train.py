@@ -72,7 +72,7 @@ def train(config: TrainConfig) -> None:
     also where training stops because the loss or a gradient is not finite.
     """
     with Run(config, total_images=round(config.kimg * 1000), product="classifier/model.safetensors") as run:
-        data, test = run.first_on_each_machine(lambda: _labelled(config.data))
+        data, test = run.first_on_each_machine(lambda: labelled(config.data))
         training = Training(config, run, data)
         run.open(training.state)
         if run.complete:
@@ -92,7 +92,7 @@ def train(config: TrainConfig) -> None:
             run.stop_if_asked()
 
         if run.is_main:
-            _finish(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
+            save_classifier(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
 
 
 class Training:
@@ -173,7 +173,7 @@ def trained_classifier(model: Model = "lenet") -> Classifier:
     return Classifier.from_pretrained(folder / "classifier")
 
 
-def _labelled(config: DataConfig) -> tuple[Images, Images | None]:
+def labelled(config: DataConfig) -> tuple[Images, Images | None]:
     """The training images, and the test images of a data set that has some apart."""
     data = load_config(config)
     if data.labels is None:
@@ -207,8 +207,11 @@ Trained on {images_seen:,} images in {seconds:,} seconds ({images_per_second:,} 
 """
 
 
-def _finish(config: TrainConfig, run: Run, classifier: Classifier, test_accuracy: float | None) -> None:
-    """Write the classifier that others load, and hand it to the tracker."""
+def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_accuracy: float | None) -> None:
+    """Write the classifier that others load, and hand it to the tracker.
+
+    config: of any run that has `data`.
+    """
     summary: dict[str, Any] = run.summary()
     settings = {k: v for k, v in asdict(config).items() if k not in ("output", "wandb")}
     right = "" if test_accuracy is None else f" that has {100 * test_accuracy:.2f} % of the test images right"

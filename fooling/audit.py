@@ -1,0 +1,189 @@
+"""Audit: attack classifiers afresh, in every way we know, and report what it takes to fool each with rubbish.
+
+    fooling audit runs/lenet runs/harden                                # side by side
+    fooling audit mypackage.model:load --shape 1 28 28 --range -1 1     # anyone's classifier
+    fooling audit runs/harden --thorough true                           # more images, steps and restarts
+
+Old images are never replayed. The same seed gives the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from fooling.audit_page import audit_page, audit_pictures
+from fooling.classifiers import load_classifier
+from fooling.data import DataConfig, Images, load, load_config
+from fooling.errors import MissingFile, UserError
+from fooling.examination import Effort, Examination, examine
+from fooling.images import check_fit
+from fooling.judge import trained_judge
+from fooling.outputs import reject_index
+from fooling.results import Results
+from fooling.tracking import WandbConfig
+from fooling.train import MODELS, trained_classifier
+
+QUICK = Effort(images=20, steps=100, restarts=0, walks=10, walk_steps=60)
+THOROUGH = Effort(images=200, steps=500, restarts=5, walks=100, walk_steps=300)
+
+
+@dataclass
+class AuditConfig:
+    """Attack classifiers afresh, in every way, and report."""
+
+    models: list[str]
+    """Folders of runs or of saved classifiers, lenet, softmax, hub:owner/name, or package.module:factory."""
+
+    thorough: bool = False
+    """Ten times the images, five times the steps, and restarts. It says beforehand how long that may take."""
+
+    shape: list[int] | None = None
+    """For package.module:factory: channels, height and width of the images it takes, such as 1 28 28."""
+
+    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
+    """For package.module:factory: what black and white are to it: 0 1, or -1 1, or 0 255."""
+
+    mean: list[float] = field(default_factory=lambda: [0.0])
+    """For package.module:factory: what is subtracted after that, one number or one for each channel."""
+
+    std: list[float] = field(default_factory=lambda: [1.0])
+    """For package.module:factory: what is divided by in the end, one number or one for each channel."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """The data that the classifiers were made for."""
+
+    others: list[str] = field(default_factory=lambda: ["fashion-mnist"])
+    """Other data sets to start from; those that are not at hand are left out, with a line saying so."""
+
+    seed: int = 0
+    """From which all randomness follows."""
+
+    output: str | None = None
+    """The folder to write, which must not exist yet. Default: runs/audit."""
+
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    """Where to see the pictures besides the folder."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UserError("name at least one classifier to audit")
+
+
+def audit(config: AuditConfig) -> Path:
+    """Audit as configured, print the table, and return the folder of audit.html, its pictures and summary.json.
+
+    Raises UserError, before anything is attacked, for a classifier that cannot be loaded or does not fit the data.
+    """
+    data = load_config(config.data, "test")
+    if data.labels is None:
+        raise UserError(f"an audit needs labels, and {config.data.name} has none")
+    classifiers = {source: _load(config, source) for source in dict.fromkeys(config.models)}
+    for source, classifier in classifiers.items():
+        _check_fits(source, classifier, data)
+    results = Results("audit", config.output, config.wandb, asdict(config))
+    others, judge = _others(config, data), trained_judge(config.data)
+    other = trained_classifier() if config.data == DataConfig() else None
+    effort = THOROUGH if config.thorough else QUICK
+    labels = _labels(list(classifiers))
+    reports = [
+        examine(label, classifier, data, others, judge, other, effort, seed=config.seed)
+        for label, classifier in zip(labels, classifiers.values(), strict=True)
+    ]
+    print(table(reports))
+    with results:
+        pictures = audit_pictures(reports)
+        for name, picture in pictures.items():
+            results.picture(name, picture)
+        results.text("audit.html", audit_page(reports, pictures, effort, seed=config.seed))
+        results.numbers(
+            {"classifiers": {report.label: report.numbers() for report in reports}},
+            **{f"{r.label}/{kind}": found["box"].images for r in reports for kind, found in r.found.items()},
+        )
+        results.tracker.log(
+            {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
+        )
+    return results.folder
+
+
+# What the terminal says of each classifier, line by line; lower is better but where (+) says otherwise.
+_LINES = (
+    ("accuracy on clean data (+)", lambda r: f"{r.accuracy:.2%}"),
+    ("calibration error", lambda r: f"{r.calibration_error:.4f}"),
+    ("fooled with rubbish, in the box", lambda r: f"{r.overall('box')['rubbish_99']:.1%}"),
+    ("fooled with rubbish, in the ball", lambda r: f"{r.overall('ball')['rubbish_99']:.1%}"),
+    ("99 % sure of what was climbed", lambda r: f"{r.overall('box')['fooled_99']:.1%}"),
+    ("50 % sure of it", lambda r: f"{r.overall('box')['fooled_50']:.1%}"),
+    ("of those, the judge sees it too (+)", lambda r: _share(r.overall("box")["recognised"])),
+    ("mean confidence in rubbish, in the box", lambda r: f"{r.overall('box')['mean_confidence']:.3f}"),
+    ("AUROC under attack, in the box (+)", lambda r: f"{r.overall('box')['auroc']:.3f}"),
+    ("AUROC of rubbish as it is (+)", lambda r: f"{r.overall('box')['auroc_start']:.3f}"),
+    ("fewest steps (+)", lambda r: f"{r.overall('box')['steps']:g}"),
+    ("walked towards noise", lambda r: _walked(r, "uniform")),
+    ("walked towards grey", lambda r: _walked(r, "grey")),
+    ("classes reached without gradients", lambda r: f"{len(r.checks['evolution_classes'])} of {len(r.classes)}"),
+    ("noise times how much is 99.9 % sure (+)", lambda r: f"{r.scale:.3g}"),
+)
+
+
+def table(reports: list[Examination]) -> str:
+    """The classifiers side by side, and below them what every warning says."""
+    rows = [["", *(report.label for report in reports)]]
+    rows += [[words, *(show(report) for report in reports)] for words, show in _LINES]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+    lines += [f"warning: {report.label}: {warning}" for report in reports for warning in report.warnings]
+    return "\n".join(lines)
+
+
+def _share(value: float) -> str:
+    return "-" if value != value else f"{value:.1%}"
+
+
+def _walked(report: Examination, destination: str) -> str:
+    """Such as "48 % (judge 3 %)": the median way, and the share of ends that the judge still recognises."""
+    if destination not in report.walk_figures:
+        return "-"
+    figures = report.walk_figures[destination]
+    seen = f" (judge {figures['recognised']:.0%})" if "recognised" in figures else ""
+    return f"{figures['walked_median']:.0%}{seen}"
+
+
+def _load(config: AuditConfig, source: str) -> nn.Module:
+    if source in MODELS:
+        return trained_classifier(source)
+    if Path(source, "classifier", "config.json").is_file():  # the folder of a run
+        source = str(Path(source, "classifier"))
+    return load_classifier(source, input_shape=config.shape, value_range=config.range, mean=config.mean, std=config.std)
+
+
+def _check_fits(source: str, classifier: nn.Module, data: Images) -> None:
+    check_fit(classifier, data.images[:1] / 255)
+    classes = reject_index(classifier) or classifier.num_classes
+    if classes != len(data.class_names):
+        raise UserError(
+            f"{source} has {classes} classes, the data {len(data.class_names)}: name its own with --data.name"
+        )
+
+
+def _others(config: AuditConfig, data: Images) -> dict[str, Images]:
+    """The other data sets that are at hand, their images made to the same shape."""
+    channels, size = data.images.shape[1:3]
+    found = {}
+    for name in config.others:
+        try:
+            found[name] = load(name, "test", root=config.data.root, image_size=size, channels=channels)
+        except MissingFile as error:
+            print(f"left out: {error}")
+    return found
+
+
+def _labels(sources: list[str]) -> list[str]:
+    """Short names for them: the last part of each path where that tells them apart."""
+    short = [Path(source).name or source for source in sources]
+    return short if len(set(short)) == len(short) else sources

@@ -1,0 +1,224 @@
+"""The audit as one page that needs nothing else: the table, the warnings, and the images behind every figure."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fooling.examination import BUDGETS, OTHER_CLASSES, RADIUS, Effort, Examination
+from fooling.figures import draw_gallery
+from fooling.panels import percent
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .6rem } p { max-width: 46rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0 }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th:first-child, td:first-child { text-align: left; white-space: normal } thead th { border-bottom: 2px solid #222 }
+td.bar { background: linear-gradient(to right, #f4a582 var(--share), transparent var(--share)) }
+.warning { border-left: 6px solid #b2182b; padding: .4rem .8rem; background: #fbeceb }
+.fine { border-left: 6px solid #2166ac; padding: .4rem .8rem; background: #eaf1f8 }
+img { max-width: 100%; display: block; margin: .5rem 0 1.2rem } .scroll { overflow-x: auto }
+.hint { color: #6a6a6a; font-size: .9rem }
+"""
+
+_KIND = {
+    "uniform": "uniform noise", "grey": "grey", "black": "black", "white": "white", "binary": "binary noise",
+    "sparse": "sparse noise", "smooth": "smooth noise", "permuted": "permuted pixels",
+}  # fmt: skip
+
+
+def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
+    """For each classifier, the worst images of every kind of start, and the walk-outs: uint8 (height, width, 3)."""
+    pictures = {}
+    for report in reports:
+        for kind, by_budget in report.found.items():
+            found = by_budget["box"]
+            # Rubbish first, then whatever it was surest of; one of each class as far as they go.
+            order = (-(2.0 * found.rubbish + found.confidences)).argsort(stable=True)[:10]
+            texts = [
+                f"{report.classes[int(found.targets[k])]}: {percent(float(found.confidences[k]))}\n{_verdict(found, k)}"
+                for k in order.tolist()
+            ]
+            title = f"{report.label}, climbed from {_KIND.get(kind, kind)}"
+            pictures[f"{_slug(report.label)}-{_slug(kind)}"] = draw_gallery(
+                found.images[order], texts, title=title, columns=10
+            )
+        if report.evolution is not None:
+            texts = [
+                f"{name}: {percent(p)}"
+                for name, p in zip(report.classes, report.evolution.confidences.tolist(), strict=True)
+            ]
+            pictures[f"{_slug(report.label)}-evolution"] = draw_gallery(
+                report.evolution.images, texts, title=f"{report.label}, bred without gradients", columns=10
+            )
+        if report.walks:
+            ends = torch.cat([walk.images[:10] for walk in report.walks.values()])
+            texts = [
+                f"{name}: {share:.0%}" for name, walk in report.walks.items() for share in walk.walked[:10].tolist()
+            ]
+            pictures[f"{_slug(report.label)}-walks"] = draw_gallery(
+                ends, texts, title=f"{report.label}, walked out of the class, and how far", columns=10
+            )
+    return pictures
+
+
+def audit_page(reports: Sequence[Examination], pictures: Mapping[str, np.ndarray], effort: Effort, *, seed: int) -> str:
+    """The whole page as HTML, its pictures inside."""
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+        f"<title>Audit</title><style>{_STYLE}</style>",
+        "<h1>How rubbish fools each classifier</h1>",
+        f"<p>Every classifier was attacked afresh with {effort.steps} steps from {effort.images} images of each kind of"
+        f" start, and each image counts with the worst that any attack made of it (seed {seed}). <b>Rubbish</b> is an"
+        " image of which the classifier is at least 99 % sure and which an independent judge, trained apart and never"
+        " attacked, does not take for the same class. A success that the judge recognises has drawn the thing.</p>",
+        _summary(reports),
+    ]
+    for report in reports:
+        parts += [f"<h2>{html.escape(report.label)}</h2>", _warnings(report), *_starts(report, pictures)]
+        parts += [_walks(report, pictures), _checks(report, pictures)]
+    return "\n".join(parts) + "</html>\n"
+
+
+def _summary(reports: Sequence[Examination]) -> str:
+    rows = [
+        ("accuracy on clean data", [f"{r.accuracy:.2%}" for r in reports]),
+        ("fooled with rubbish, anywhere in the box", [_Bar(r.overall("box")["rubbish_99"]) for r in reports]),
+        (
+            f"fooled with rubbish, within {RADIUS} of the start",
+            [_Bar(r.overall("ball")["rubbish_99"]) for r in reports],
+        ),
+        ("99 % sure of what was climbed, in the box", [_Bar(r.overall("box")["fooled_99"]) for r in reports]),
+        ("of those, recognised by the judge", [_share(r.overall("box")["recognised"]) for r in reports]),
+        ("90 % sure", [_Bar(r.overall("box")["fooled_90"]) for r in reports]),
+        ("50 % sure", [_Bar(r.overall("box")["fooled_50"]) for r in reports]),
+        ("mean highest confidence", [f"{r.overall('box')['mean_confidence']:.3f}" for r in reports]),
+        ("AUROC, clean against attacked", [f"{r.overall('box')['auroc']:.3f}" for r in reports]),
+        ("false positives at 95 % true ones, attacked", [_share(r.overall("box")["fpr95"]) for r in reports]),
+        ("AUROC, clean against rubbish as it is", [f"{r.overall('box')['auroc_start']:.3f}" for r in reports]),
+        ("fewest steps of a success", [f"{r.overall('box')['steps']:g}" for r in reports]),
+        ("walked towards noise, median", [_walked(r, "uniform") for r in reports]),
+        ("walked towards grey, median", [_walked(r, "grey") for r in reports]),
+        ("noise times how much is 99.9 % sure", [f"{r.scale:.3g}" for r in reports]),
+        ("mean confidence in clean data", [f"{r.clean_confidence:.3f}" for r in reports]),
+        ("calibration error", [f"{r.calibration_error:.4f}" for r in reports]),
+    ]
+    return _table(["", *(r.label for r in reports)], [[name, *cells] for name, cells in rows]) + (
+        "<p class=hint>Means over all kinds of rubbish to start from.</p>"
+    )
+
+
+def _warnings(report: Examination) -> str:
+    if not report.warnings:
+        return "<p class=fine>No sign that this network hides its gradient.</p>"
+    return "".join(f"<p class=warning>{html.escape(warning)}.</p>" for warning in report.warnings)
+
+
+def _starts(report: Examination, pictures: Mapping[str, np.ndarray]) -> list[str]:
+    header = ["start", "budget", "50 %", "90 %", "99 % sure", "rubbish", "recognised", "median", "mean", "AUROC",
+              "FPR 95", "steps"]  # fmt: skip
+    rows = []
+    for kind, by_budget in report.figures.items():
+        for budget in BUDGETS:
+            f = by_budget[budget]
+            rows.append(
+                [
+                    _KIND.get(kind, kind), f"within {RADIUS}" if budget == "ball" else "box",
+                    _Bar(f["fooled_50"]), _Bar(f["fooled_90"]), _Bar(f["fooled_99"]), _Bar(f["rubbish_99"]),
+                    _share(f["recognised"]), f"{f['median_confidence']:.3f}", f"{f['mean_confidence']:.3f}",
+                    f"{f['auroc']:.3f}", _share(f["fpr95"]), f"{f['steps']:g}",
+                ]
+            )  # fmt: skip
+    hint = (
+        "<p class=hint>Real images of another class can be turned into the target, so a success there is no fault by"
+        " itself: look at what the judge recognises.</p>"
+        if OTHER_CLASSES in report.figures
+        else ""
+    )
+    shown = [_picture(pictures[f"{_slug(report.label)}-{_slug(kind)}"], kind) for kind in report.found]
+    return [_table(header, rows), hint, "<h3>The worst images, anywhere in the box</h3>", *shown]
+
+
+def _walks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
+    if not report.walks:
+        return "<h3>Walk-outs</h3><p>It is 99 % sure of none of the test images: nothing to walk from.</p>"
+    rows = [
+        [name, f"{f['walked_median']:.0%}", f"{f['walked_most']:.0%}", _share(f.get("recognised", float("nan")))]
+        for name, f in report.walk_figures.items()
+    ]
+    return (
+        "<h3>Walk-outs</h3><p>From a real image towards rubbish, as far as the classifier stays 99 % sure of the class."
+        "</p>"
+        + _table(["towards", "median way", "longest way", "recognised at the end"], rows)
+        + _picture(pictures[f"{_slug(report.label)}-walks"], "walk-outs")
+    )
+
+
+def _checks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
+    checks = report.checks
+    rows = [
+        [f"within {name}" if name != "box" else "box", _Bar(share)] for name, share in checks["fooled_within"].items()
+    ]
+    transfer = (
+        f" Images made on another network, without any gradient of this one, fool it {checks['transfer']:.0%} of the"
+        f" time, its own gradient {checks['gradient']:.0%}."
+        if "transfer" in checks
+        else ""
+    )
+    return (
+        "<h3>Does it hide its gradient?</h3>"
+        f"<p>Evolution reached {len(checks['evolution_classes'])} of {len(report.classes)} classes in"
+        f" {checks['evolution_evaluations']:,} evaluations, gradients from uniform noise"
+        f" {len(checks['gradient_classes'])}.{transfer} The gradient is zero at {checks['without_gradient']:.0%} of the"
+        " starts. Noise gets to 99 % by sign steps in balls of growing size:</p>"
+        + _table(["ball", "success"], rows)
+        + _picture(pictures[f"{_slug(report.label)}-evolution"], "evolution")
+    )
+
+
+class _Bar(float):
+    """A share that is drawn as well as said."""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
+    def cell(value: str | float) -> str:
+        if isinstance(value, _Bar):
+            return f"<td class=bar style='--share:{value:.0%}'>{value:.1%}</td>"
+        return f"<td>{html.escape(str(value))}</td>"
+
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = "".join("<tr>" + "".join(map(cell, row)) + "</tr>" for row in rows)
+    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _picture(picture: np.ndarray, words: str) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).quantize(64).save(buffer, format="PNG", optimize=True)
+    return (
+        f"<img alt='{html.escape(words)}' src='data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}'>"
+    )
+
+
+def _verdict(found, k: int) -> str:
+    if found.judge is None or not found.sure[k]:
+        return ""
+    return "rubbish" if found.rubbish[k] else "judge agrees"
+
+
+def _share(value: float) -> str:
+    return "-" if value != value else f"{value:.0%}"
+
+
+def _walked(report: Examination, destination: str) -> str:
+    return f"{report.walk_figures[destination]['walked_median']:.0%}" if destination in report.walk_figures else "-"
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name).strip("-")

@@ -1,0 +1,280 @@
+"""Everything that the audit finds out about one classifier."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fooling.attacks import SURE, Bounds, Climb, Transfer, attacks, log_probability, probabilities
+from fooling.battery import Found, images_of, run_battery, starts_of
+from fooling.classifiers import frozen
+from fooling.data import Images, seed_of, to_float
+from fooling.evolution import Evolution, evolve
+from fooling.judge import recognised
+from fooling.objectives import LogProbability
+from fooling.outputs import reject_index
+from fooling.parametrizations import Pixels
+from fooling.rubbish import KINDS
+from fooling.walkout import WalkOut, walk_out
+from fooling.yardsticks import auroc, calibration_error, false_positive_rate, scale_to_certainty
+
+RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
+BUDGETS = {"ball": RADIUS, "box": None}
+_GROWING = (0.05, 0.1, 0.2, 0.3, 0.5, None)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try: images from each kind of start, steps and restarts of each attack, and of the walk-outs."""
+
+    images: int
+    steps: int
+    restarts: int
+    walks: int
+    walk_steps: int
+
+
+@dataclass
+class Examination:
+    """What was found out about one classifier; shares and probabilities from 0 to 1.
+
+    accuracy, calibration_error, clean_confidence: on the clean test images.
+    found: kind of start -> budget ("ball" or "box") -> the worst found.
+    figures: the same -> what the table says of it (see figures_of).
+    walks: destination -> the walk-outs; walk_recognised: the share of their ends that the judge still recognises.
+    evolution: the climb without gradients, and its share of classes reached.
+    growing: radius (None: the whole box) -> share of uniform noise that gets to 99 % within it.
+    scale: the median factor by which noise must be multiplied to be sure of.
+    warnings: signs that the network hides its gradient, so that its figures flatter it.
+    """
+
+    label: str
+    classes: tuple[str, ...]
+    rejects: bool
+    accuracy: float
+    calibration_error: float
+    clean_confidence: float
+    scale: float
+    found: dict[str, dict[str, Found]] = field(default_factory=dict)
+    figures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    walks: dict[str, WalkOut] = field(default_factory=dict)
+    walk_figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    evolution: Evolution | None = None
+    checks: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def overall(self, budget: str) -> dict[str, float]:
+        """The means over all kinds of start that are rubbish; of the fewest steps, the least."""
+        rows = [figures[budget] for kind, figures in self.figures.items() if kind != OTHER_CLASSES]
+        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        sure = sum(row["fooled_99"] for row in rows)
+        seen = sum(row["fooled_99"] * row["recognised"] for row in rows if row["fooled_99"])
+        return means | {"recognised": seen / sure if sure else float("nan"), "steps": min(row["steps"] for row in rows)}
+
+    def numbers(self) -> dict[str, Any]:
+        """All of it but the images, as plain values; None where there is no such number, or it is infinite."""
+        return _finite(self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
+        return {
+            "accuracy": self.accuracy,
+            "calibration_error": self.calibration_error,
+            "clean_confidence": self.clean_confidence,
+            "reject_class": self.rejects,
+            "scale_to_certainty": self.scale,
+            "overall": {budget: self.overall(budget) for budget in BUDGETS},
+            "starts": self.figures,
+            "walk_outs": self.walk_figures,
+            "checks": self.checks,
+            "warnings": self.warnings,
+        }
+
+
+OTHER_CLASSES = "other classes"
+
+
+def examine(
+    label: str, classifier: nn.Module, data: Images, others: dict[str, Images], judge: nn.Module | None,
+    other: nn.Module | None, effort: Effort, *, seed: int, say: Callable[[str], None] = print,
+) -> Examination:  # fmt: skip
+    """Attack one classifier in every way.
+
+    classifier: images float (n, c, h, w) in [0, 1] to logits, one for each class of `data` and perhaps a
+        last one that rejects.
+    data: its test images with labels. others: further data sets, of images of the same shape.
+    judge: which looks whether a fooling image shows the target. None: every success counts as rubbish.
+    other: a network to transfer attacks from.
+    """
+    classes = reject_index(classifier) or classifier.num_classes
+    report, clean = _on_clean(label, classifier, data, classes, seed)
+    starts = starts_of(data, others, classes, effort.images, seed=seed)
+    ways = attacks(other=None, restarts=effort.restarts, seed=seed_of(seed, 2))
+    transfer = {} if other is None else {"transfer, then adaptive steps": Transfer(other)}
+    say(f"{label}: {_forecast(classifier, starts, len(ways) + len(transfer), effort)}")
+    count = len(BUDGETS) * len(starts) * (len(ways) + len(transfer))
+    with tqdm(total=count, desc=f"attacking {label}", unit="attack", delay=2, leave=False, disable=None) as bar:
+        for kind, (images, targets) in starts.items():
+            report.found[kind], report.figures[kind] = {}, {}
+            raw = probabilities(classifier, images)[:, :classes].amax(1)
+            for budget, radius in BUDGETS.items():
+                settings = {"radius": radius, "steps": effort.steps, "tick": bar.update}
+                found = run_battery(classifier, judge, images, targets, ways, **settings)
+                if (kind, budget) == ("uniform", "box"):  # before another network helps
+                    report.checks["gradient"] = found.sure.float().mean().item()
+                    report.checks["gradient_classes"] = sorted(set(targets[found.sure].tolist()))
+                run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
+                report.found[kind][budget] = found
+                report.figures[kind][budget] = figures_of(found, clean, raw)
+    _walk_out(report, classifier, data, judge, classes, effort, seed)
+    _check_for_masking(report, classifier, starts, other, judge, classes, effort, len(ways), seed)
+    return report
+
+
+def figures_of(found: Found, clean: Tensor, raw: Tensor) -> dict[str, float]:
+    """What the table says of a kind of start.
+
+    clean: (m,), the confidences of clean test images. raw: (n,), those of the starts before any attack.
+    fooled_50, fooled_90, fooled_99: the share of which the classifier is as sure as that, at the worst.
+    rubbish_99: the share of which it is 99 % sure and the judge does not see it; recognised: the share of those that it
+    is sure of that the judge does see.
+    auroc, fpr95: of clean images against the attacked ones; auroc_start, fpr95_start: against the starts as they were.
+    """
+    p, sure = found.confidences, found.sure
+    return {
+        **{f"fooled_{bar}": (p >= bar / 100).float().mean().item() for bar in (50, 90, 99)},
+        "rubbish_99": found.rubbish.float().mean().item(),
+        "recognised": found.recognised[sure].float().mean().item() if sure.any() else float("nan"),
+        "median_confidence": p.median().item(),
+        "mean_confidence": p.mean().item(),
+        "auroc": auroc(clean, p),
+        "fpr95": false_positive_rate(clean, p),
+        "auroc_start": auroc(clean, raw),
+        "fpr95_start": false_positive_rate(clean, raw),
+        "steps": found.steps.min().item(),
+    }
+
+
+def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, seed: int) -> tuple[Examination, Tensor]:
+    p = torch.cat([probabilities(classifier, to_float(some)) for some in data.images.split(1000)])
+    top, answer = p.max(1)
+    confidences = p[:, :classes].amax(1)
+    correct = answer == data.labels
+    noise = Pixels.noise(100, shape=data.images.shape[1:], seed=seed_of(seed, 3)).params
+    names = data.class_names
+    report = Examination(
+        label=label,
+        classes=names,
+        rejects=reject_index(classifier) is not None,
+        accuracy=correct.float().mean().item(),
+        calibration_error=calibration_error(top, correct),
+        clean_confidence=confidences.mean().item(),
+        scale=scale_to_certainty(classifier, noise, classes).median().item(),
+    )
+    return report, confidences
+
+
+def _walk_out(
+    report: Examination, classifier: nn.Module, data: Images, judge: nn.Module | None, classes: int, effort: Effort,
+    seed: int,
+) -> None:  # fmt: skip
+    """From real images of the target class, those that the classifier is sure of, towards noise, flat greys, others."""
+    generator = torch.Generator().manual_seed(seed_of(seed, 4))
+    targets = torch.arange(effort.walks * 4) % classes
+    images = images_of(data, targets, generator)
+    sure = probabilities(classifier, images).gather(1, targets[:, None])[:, 0] >= SURE
+    images, targets = images[sure][: effort.walks], targets[sure][: effort.walks]
+    if not len(images):
+        return
+    ends = {kind: KINDS[kind](len(images), images, generator) for kind in ("uniform", "grey", "black")}
+    wrong = (targets + 1 + torch.randint(classes - 1, (len(targets),), generator=generator)) % classes
+    ends["another class"] = images_of(data, wrong, generator)
+    for name, destinations in ends.items():
+        walk = walk_out(classifier, images, targets, destinations, steps=effort.walk_steps)
+        report.walks[name] = walk
+        report.walk_figures[name] = {
+            "walked_median": walk.walked.median().item(),
+            "walked_most": walk.walked.max().item(),
+        }
+        if judge is not None:
+            seen = recognised(judge, walk.images, targets).float().mean().item()
+            report.walk_figures[name]["recognised"] = seen
+
+
+def _check_for_masking(
+    report: Examination, classifier: nn.Module, starts: dict[str, tuple[Tensor, Tensor]], other: nn.Module | None,
+    judge: nn.Module | None, classes: int, effort: Effort, ways: int, seed: int,
+) -> None:  # fmt: skip
+    """Signs of a hidden gradient (Athalye et al. 2018, arXiv:1802.00420, section 3.1), into checks and warnings."""
+    checks, warn = report.checks, report.warnings.append
+    images, targets = starts["uniform"]
+    device = next(classifier.parameters(), images).device
+    with frozen(classifier):
+        gradients = torch.cat(
+            [log_probability(classifier, x.to(device), t.to(device))[1].cpu() for x, t in starts.values()]
+        )
+    checks["without_gradient"] = (gradients.flatten(1).abs().amax(1) == 0).float().mean().item()
+    if checks["without_gradient"] > 0.05:
+        warn(f"the gradient is zero at {checks['without_gradient']:.0%} of the starts: it may hide its gradient")
+
+    evaluations = 10 * effort.steps * ways * classes  # ten times what the gradient had for one image of each class
+    report.evolution = evolve(
+        classifier, Pixels.noise(100, shape=images.shape[1:], seed=seed_of(seed, 5)), classes=range(classes),
+        until=SURE, evaluations=evaluations, seed=seed_of(seed, 6), progress=False,
+    )  # fmt: skip
+    reached = (report.evolution.confidences >= SURE).nonzero()[:, 0].tolist()
+    checks["evolution_classes"], checks["evolution_evaluations"] = reached, report.evolution.evaluations
+    beaten = sorted((set(reached) & set(targets.tolist())) - set(checks["gradient_classes"]))
+    if beaten:
+        names = ", ".join(report.classes[k] for k in beaten)
+        warn(f"evolution, without a gradient, reaches classes that gradients do not ({names}): it hides its gradient")
+
+    if other is not None:
+        blind = Transfer(other, follow=False)(classifier, images, targets, Bounds(images), effort.steps)
+        checks["transfer"] = (blind.confidences >= SURE).float().mean().item()
+        if checks["transfer"] > checks["gradient"] + 0.05:
+            warn(
+                f"images made on another network fool it more often ({checks['transfer']:.0%}) than its own gradient"
+                f" does ({checks['gradient']:.0%}): it hides its gradient"
+            )
+
+    climb, within = Climb(LogProbability, "sign", 0.02), {}
+    for radius in _GROWING:
+        best = climb(classifier, images, targets, Bounds(images, radius), effort.steps)
+        within["box" if radius is None else f"{radius:g}"] = (best.confidences >= SURE).float().mean().item()
+    checks["fooled_within"] = within
+    shares = list(within.values())
+    if any(later < earlier - 0.1 for earlier, later in itertools.pairwise(shares)):
+        warn("attacks succeed less often in a larger ball than in a smaller one: it hides its gradient")
+
+
+def _finite(value: Any) -> Any:
+    """The same without infinities and NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _forecast(classifier: nn.Module, starts: dict[str, tuple[Tensor, Tensor]], ways: int, effort: Effort) -> str:
+    """How long the attacks take at the most: where every one of them fails."""
+    images, targets = (torch.cat(parts) for parts in zip(*starts.values(), strict=True))
+    device = next(classifier.parameters(), images).device
+    some, wanted = images[:64].to(device), targets[:64].to(device)
+    with frozen(classifier):
+        log_probability(classifier, some, wanted)
+        began = time.perf_counter()
+        for _ in range(3):
+            log_probability(classifier, some, wanted)
+    seconds = (time.perf_counter() - began) / (3 * len(some)) * len(images) * len(BUDGETS) * ways * effort.steps
+    length = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return (
+        f"{ways} attacks of {effort.steps} steps on {len(images)} images, in two budgets: at most about {length},"
+        " less where they succeed"
+    )

@@ -1,0 +1,57 @@
+"""A fresh attack on a classifier, always the same: how a round of teaching is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fooling.ascent import Ascent, ascend
+from fooling.errors import require_positive
+from fooling.objectives import LogProbability
+from fooling.outputs import reject_index
+from fooling.parametrizations import Pixels
+
+
+@dataclass
+class AttackConfig:
+    """The fresh attack after each round: climbs from uniform noise towards every class in turn, anywhere in the box."""
+
+    count: int = 1000
+    """Images to climb."""
+
+    steps: int = 400
+    """The most steps an image may take."""
+
+    step_size: float = 0.02
+    """How far each sign step goes, of the way from black to white."""
+
+    def __post_init__(self) -> None:
+        require_positive(count=self.count, steps=self.steps, step_size=self.step_size)
+
+
+def attack_afresh(classifier: nn.Module, config: AttackConfig, *, seed: int) -> Ascent:
+    """Climb from `config.count` images of uniform noise until the classifier is 99 % sure of the target class.
+
+    classifier: one of ours, or Adapted; the target of image i is class i % num_classes, never the reject class.
+    """
+    classes = reject_index(classifier) or classifier.num_classes
+    starts = Pixels.noise(config.count, shape=classifier.input_shape, seed=seed)
+    targets = torch.arange(config.count) % classes
+    return ascend(
+        classifier, LogProbability(targets), starts, until=0.99,
+        steps=config.steps, step="sign", step_size=config.step_size,
+    )  # fmt: skip
+
+
+def attack_figures(attack: Ascent) -> dict[str, float]:
+    """What a round reports of it: success at 99 % and at 50 %, the median confidence, and the mean of the steps of
+    those that succeeded (of all, where none did)."""
+    steps = attack.steps[attack.success] if attack.success.any() else attack.steps
+    return {
+        "fooled_99": attack.success.float().mean().item(),
+        "fooled_50": (attack.confidences >= 0.5).float().mean().item(),
+        "median_confidence": attack.confidences.median().item(),
+        "steps_needed": steps.float().mean().item(),
+    }

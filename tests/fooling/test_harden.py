@@ -1,0 +1,177 @@
+"""A classifier is taught what is nothing: by rounds and batch by batch, resumed exactly."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from jsonargparse import auto_cli
+
+import fooling.harden
+from fooling.classifiers import Classifier
+from fooling.cli import main
+from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
+from fooling.harden import harden
+from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig, negatives_loss
+from fooling.tracking import WandbConfig
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "negatives:" in p.read_text())
+QUIET = WandbConfig(mode="disabled")
+ATTACK = AttackConfig(count=20, steps=15, step_size=0.1)
+
+
+def config(folder, **settings):
+    settings = {
+        "model": "softmax", "kimg": 2, "evaluate_kimg": 2, "checkpoint_kimg": 1, "learning_rate": 0.01,
+        "attack": ATTACK, "negatives": NegativesConfig(noise=16), **settings,
+    }  # fmt: skip
+    return HardenConfig(output=str(folder), wandb=QUIET, **settings)
+
+
+def weights(folder):
+    return Classifier.from_pretrained(folder / "classifier").state_dict()
+
+
+def test_rounds_are_measured_drawn_and_taught_from(tmp_path, capsys):
+    folder = tmp_path / "run"
+    harden(config(folder, rounds=2, kimg=6, evaluate_kimg=6, negatives=NegativesConfig(pool=32)))
+    rounds = json.loads((folder / "rounds.json").read_text())
+    assert len(rounds) == 2
+    for figures in rounds:
+        assert figures["test_accuracy"] > 0.7 and 0 <= figures["fooled_99"] <= figures["fooled_50"] <= 1
+    # The first round had no negatives, the second was taught with the images that fooled the first.
+    assert rounds[0]["fooled_50"] == 1 and rounds[1]["steps_needed"] != rounds[0]["steps_needed"]
+    logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["fooled_99"] for line in logged if "fooled_99" in line] == [r["fooled_99"] for r in rounds]
+    assert len(list((folder / "samples").glob("*.png"))) == 2
+    assert "round 2: test accuracy" in capsys.readouterr().out
+    assert Classifier.from_pretrained(folder / "classifier").reject_class
+
+
+def test_noise_taught_as_nothing_is_rejected(tmp_path):
+    harden(config(tmp_path, model="lenet", kimg=6, learning_rate=3e-3, negatives=NegativesConfig(noise=32)))
+    classifier = Classifier.from_pretrained(tmp_path / "classifier")
+    with torch.no_grad():
+        answers = classifier(torch.rand(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))).argmax(1)
+    assert (answers == 10).all()
+
+
+def test_without_a_reject_class_noise_is_left_open(tmp_path):
+    settings = dict(model="lenet", kimg=6, learning_rate=3e-3, target="uniform", negatives=NegativesConfig(noise=32))
+    harden(config(tmp_path, **settings))
+    classifier = Classifier.from_pretrained(tmp_path / "classifier")
+    assert not classifier.reject_class
+    with torch.no_grad():
+        noise = torch.rand(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        assert classifier(noise).softmax(1).amax(1).mean() < 0.4
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path, monkeypatch, rounds):
+    negatives = NegativesConfig(climbed=4, persistent=4, pool=4, noise=4, climb=ClimbConfig(steps=2))
+    settings = dict(rounds=rounds, kimg=3 / rounds, negatives=negatives)
+    harden(config(tmp_path / "whole", **settings))
+
+    class Interrupted(Exception):
+        pass
+
+    step = fooling.harden.Teaching.step
+    with monkeypatch.context() as patched:
+
+        def until_it_breaks(self):
+            if self.run.images_seen > 2500:
+                raise Interrupted
+            return step(self)
+
+        patched.setattr(fooling.harden.Teaching, "step", until_it_breaks)
+        with pytest.raises(Interrupted):
+            harden(config(tmp_path / "broken", **settings))
+    assert not (tmp_path / "broken" / "classifier").exists()
+    harden(config(tmp_path / "broken", **settings))
+    expected, got = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    rounds_of = [(tmp_path / name / "rounds.json").read_text() for name in ("whole", "broken")]
+    assert rounds_of[0] == rounds_of[1]
+
+
+def test_a_round_from_scratch_forgets_the_weights_and_one_that_goes_on_does_not(tmp_path, monkeypatch):
+    begun = []
+    step = fooling.harden.Teaching.step
+
+    def watched(self):
+        if self.run.images_seen == self.rounds.started_at:
+            begun.append(self.classifier.logits.weight.detach().clone())
+        return step(self)
+
+    monkeypatch.setattr(fooling.harden.Teaching, "step", watched)
+    for from_scratch in (True, False):
+        harden(config(tmp_path / str(from_scratch), rounds=2, kimg=1, from_scratch=from_scratch))
+    assert begun[1].abs().sum() == 0  # as softmax regression begins
+    assert begun[3].abs().sum() > 0
+
+
+def test_losses_are_least_where_the_target_is_met():
+    logits = torch.zeros(3, 5)
+    rejecting = torch.tensor([[0.0, 0, 0, 0, 20]]).expand(3, 5)
+    sure = torch.tensor([[20.0, 0, 0, 0, 0]]).expand(3, 5)
+    split = torch.tensor([[9.0, 0, 0, 0, 20]]).expand(3, 5)
+    for target, best in (("reject", rejecting), ("uniform", logits), ("confidence", logits), ("both", rejecting)):
+        others = [x for x in (logits, rejecting, sure) if x is not best]
+        assert all(negatives_loss(best, target) < negatives_loss(other, target) for other in others)
+    assert negatives_loss(rejecting, "both") < negatives_loss(split, "both")
+    assert negatives_loss(rejecting, "reject").item() == pytest.approx(negatives_loss(split, "reject").item(), abs=1e-4)
+
+
+def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
+    attack = attack_afresh(lenet, AttackConfig(count=20, steps=60), seed=0)
+    figures = attack_figures(attack)
+    assert figures["fooled_99"] == 1 == figures["fooled_50"] and figures["median_confidence"] >= 0.99
+    assert attack.probabilities.argmax(1).tolist() == [k % 10 for k in range(20)]
+    assert 1 <= figures["steps_needed"] <= 30
+    assert not attack.images.equal(attack_afresh(lenet, AttackConfig(count=20, steps=60), seed=1).images)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--target", "none"], "target"),
+        (["--rounds", "0"], "rounds must be above 0"),
+        (["--negatives.noise=-3"], "counted from 0 up"),
+        ([], "say what to teach"),
+        (["--negatives.generated", "8"], "generator_folder"),
+        (["--negatives.noise", "8", "--negatives.kinds", "pink"], "unknown noise 'pink'"),
+        (["--negatives.climbed", "8", "--negatives.climb.steps", "0"], "steps >= 1"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, arguments, message):
+    verbs = {"harden": ("fooling.harden:harden", "")}
+    assert main("fooling", verbs, ["harden", "--output", str(tmp_path / "run"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_shipped_configuration_says_what_the_parser_knows(file):
+    config = auto_cli(HardenConfig, args=["--config", str(file)])
+    assert config.name == file.stem
+    told = yaml.safe_load(file.read_text())["negatives"]
+    for source in ("climbed", "persistent", "noise", "pool", "others", "generated"):  # and no defaults beside them
+        assert getattr(config.negatives, source) == told.get(source, 0)
+
+
+@pytest.mark.slow
+def test_two_processes_teach_as_one_does(tmp_path, commands):
+    arguments = [
+        "harden", "--model", "softmax", "--kimg", 1, "--evaluate_kimg", 1, "--attack.count", 20, "--attack.steps", 10,
+        "--negatives.climbed", 8, "--negatives.persistent", 8, "--negatives.noise", 8, "--negatives.climb.steps", 3,
+        "--mixed_precision", "no", "--wandb.mode", "disabled",
+    ]  # fmt: skip
+    for processes in (1, 2):
+        done = commands.run("fooling", *arguments, "--output", tmp_path / str(processes), processes=processes)
+        assert done.returncode == 0, done.stderr
+    one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=1e-3, rtol=1e-3)
