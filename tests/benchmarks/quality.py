@@ -4,7 +4,7 @@
     python tests/benchmarks/quality.py --run runs/mnist     # measures a run that is there, and trains the reference
     python tests/benchmarks/quality.py --run runs/mnist --reference runs/quality/reference       # trains nothing
 
-The reference (tests/benchmarks/reference.py) gets as long as our run took. Judge FD: see tests/benchmarks/judge.py.
+The reference (tests/benchmarks/reference.py) gets as long as our run took. Judge FD: see tests/benchmarks/ruler.py.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 from jsonargparse import auto_cli
-from judge import Ruler
 from reference import Reference
+from ruler import Ruler
 
 from fooling.data import load
 from fooling.grids import grid, to_uint8, write_png
