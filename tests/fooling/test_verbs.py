@@ -172,8 +172,8 @@ def five_classes_of_colour():
 
 
 def test_anyones_network_can_be_tricked(run, tmp_path):
-    (tmp_path / "theirs.py").write_text(THEIRS)
-    model = "--model theirs:five_classes_of_colour --input.shape 3 16 16 --input.range -1 1"
+    (tmp_path / "colourful.py").write_text(THEIRS)
+    model = "--model colourful:five_classes_of_colour --input.shape 3 16 16 --input.range -1 1"
     code, said, _ = run(f"trick --target 4 {model}")
     assert code == 0 and "is called a 4 with" in said
     assert np.load(tmp_path / "runs/trick-4/numbers.npz")["images"].shape[1:] == (3, 16, 16)
