@@ -11,13 +11,11 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
-import yaml
 from accelerate.utils import broadcast_object_list, gather_object
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -26,6 +24,7 @@ from fooling.checkpoints import list_checkpoints, load_checkpoint, save_checkpoi
 from fooling.errors import Stopped, UserError, require_positive
 from fooling.processes import make_accelerator, threads_per_process
 from fooling.progress import Progress
+from fooling.run_files import refuse_changed_settings, truncate_log
 from fooling.tracking import NullTracker, Tracker, WandbConfig, start_tracker
 
 T = TypeVar("T")
@@ -172,11 +171,11 @@ class Run:
             raise UserError(f"{self.folder} is in use by another process: wait for it or end it") from error
         except OSError as error:
             raise UserError(f"cannot write {self.folder}: {error.strerror}; choose another with --output") from error
-        _refuse_changed_settings(self.folder / "config.yaml", asdict(self.config))
+        refuse_changed_settings(self.folder / "config.yaml", asdict(self.config))
         for partial in self.folder.glob("checkpoints/.*.partial"):
             shutil.rmtree(partial)
         resumed = self._newest_whole_checkpoint()
-        _truncate_log(self.folder / "metrics.jsonl", resumed["images_seen"] if resumed else 0)
+        truncate_log(self.folder / "metrics.jsonl", resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
         return resumed
@@ -318,40 +317,3 @@ def _caught(function: Callable[[], T]) -> tuple[T | None, UserError | None]:
         return function(), None
     except UserError as error:
         return None, error
-
-
-def _refuse_changed_settings(file: Path, settings: dict[str, Any]) -> None:
-    if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.write_text(yaml.safe_dump(settings, sort_keys=False))
-        partial.rename(file)
-        return
-    before, now = _flat(yaml.safe_load(file.read_text())), _flat(settings)
-    # Where the run lies and is watched from does not change what it computes.
-    changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
-    if changed:
-        said = ", ".join(f"{k} was {before.get(k)} and is {now.get(k)}" for k in sorted(changed))
-        raise UserError(
-            f"{file.parent} holds a run with other settings: {said}; restore them, or choose another --name"
-        )
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
-def _truncate_log(file: Path, images_seen: int) -> None:
-    """Drop what was logged after the checkpoint, which training will log again, and a last line cut short."""
-    if not file.exists():
-        return
-    kept = []
-    for line in file.read_text().splitlines():
-        with suppress(ValueError):
-            if json.loads(line)["images_seen"] <= images_seen:
-                kept.append(line + "\n")
-    partial = file.with_suffix(".partial")
-    partial.write_text("".join(kept))
-    partial.rename(file)
