@@ -147,19 +147,20 @@ class Transfer:
         return Best(there, confidences, torch.zeros(len(starts), dtype=torch.int64))
 
 
-def attacks(*, other: nn.Module | None, restarts: int, seed: int) -> dict[str, Attack]:
-    """The attacks by name, cheap ones first. other: a network to transfer from. restarts: of the adaptive climb."""
-    named: dict[str, Attack] = {
+def attacks(*, restarts: int, seed: int) -> dict[str, Attack]:
+    """The attacks that need nothing but the network itself, by name; the adaptive climb is restarted so many times."""
+    return {
         "sign steps of 0.1, logit": Climb(Logit, "sign", 0.1),
         "sign steps of 0.02, log-probability": Climb(LogProbability, "sign", 0.02),
+        "sign steps of 0.005, margin": Climb(Margin, "sign", 0.005),
         "L2 steps of 0.5, margin": Climb(Margin, "l2", 0.5),
+        "L2 steps of 0.1, logit": Climb(Logit, "l2", 0.1),
         "momentum steps of 0.02, log-probability": Climb(LogProbability, "momentum", 0.02),
         "Adam steps of 0.05, margin": Climb(Margin, "adam", 0.05),
+        "Adam steps of 0.01, log-probability": Climb(LogProbability, "adam", 0.01),
         "adaptive steps": Adaptive(),
+        **{f"adaptive steps, restart {k + 1}": Adaptive(seed=seed_of(seed, k)) for k in range(restarts)},
     }
-    if other is not None:
-        named["transfer, then adaptive steps"] = Transfer(other)
-    return named | {f"adaptive steps, restart {k + 1}": Adaptive(seed=seed_of(seed, k)) for k in range(restarts)}
 
 
 @torch.no_grad()

@@ -9,9 +9,11 @@ Old images are never replayed. The same seed gives the same table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from fooling.audit_page import audit_page, audit_pictures
@@ -85,11 +87,11 @@ def audit(config: AuditConfig) -> Path:
         _check_fits(source, classifier, data)
     results = Results("audit", config.output, config.wandb, asdict(config))
     others, judge = _others(config, data), trained_judge(config.data)
-    other = trained_classifier() if config.data == DataConfig() else None
+    known = [trained_classifier(model) for model in MODELS] if config.data == DataConfig() else []
     effort = THOROUGH if config.thorough else QUICK
     labels = _labels(list(classifiers))
     reports = [
-        examine(label, classifier, data, others, judge, other, effort, seed=config.seed)
+        examine(label, classifier, data, others, judge, _another(classifier, known), effort, seed=config.seed)
         for label, classifier in zip(labels, classifiers.values(), strict=True)
     ]
     print(table(reports))
@@ -123,7 +125,7 @@ _LINES = (
     ("fewest steps (+)", lambda r: f"{r.overall('box')['steps']:g}"),
     ("walked towards noise", lambda r: _walked(r, "uniform")),
     ("walked towards grey", lambda r: _walked(r, "grey")),
-    ("classes reached without gradients", lambda r: f"{len(r.checks['evolution_classes'])} of {len(r.classes)}"),
+    ("classes reached without gradients", lambda r: f"{len(r.masking.evolution_classes)} of {len(r.classes)}"),
     ("noise times how much is 99.9 % sure (+)", lambda r: f"{r.scale:.3g}"),
 )
 
@@ -137,7 +139,7 @@ def table(reports: list[Examination]) -> str:
         row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    lines += [f"warning: {report.label}: {warning}" for report in reports for warning in report.warnings]
+    lines += [f"warning: {report.label}: {warning}" for report in reports for warning in report.masking.signs]
     return "\n".join(lines)
 
 
@@ -181,6 +183,16 @@ def _others(config: AuditConfig, data: Images) -> dict[str, Images]:
         except MissingFile as error:
             print(f"left out: {error}")
     return found
+
+
+def _another(classifier: nn.Module, known: Sequence[nn.Module]) -> nn.Module | None:
+    """The first that is not this very network: one to carry attacks over from."""
+
+    def same(other: nn.Module) -> bool:
+        ours, theirs = classifier.state_dict(), other.state_dict()
+        return ours.keys() == theirs.keys() and all(torch.equal(ours[name].cpu(), theirs[name]) for name in ours)
+
+    return next((other for other in known if not same(other)), None)
 
 
 def _labels(sources: list[str]) -> list[str]:

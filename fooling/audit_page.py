@@ -50,14 +50,11 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
             pictures[f"{_slug(report.label)}-{_slug(kind)}"] = draw_gallery(
                 found.images[order], texts, title=title, columns=10
             )
-        if report.evolution is not None:
-            texts = [
-                f"{name}: {percent(p)}"
-                for name, p in zip(report.classes, report.evolution.confidences.tolist(), strict=True)
-            ]
-            pictures[f"{_slug(report.label)}-evolution"] = draw_gallery(
-                report.evolution.images, texts, title=f"{report.label}, bred without gradients", columns=10
-            )
+        bred = report.masking.evolution
+        texts = [f"{name}: {percent(p)}" for name, p in zip(report.classes, bred.confidences.tolist(), strict=True)]
+        pictures[f"{_slug(report.label)}-evolution"] = draw_gallery(
+            bred.images, texts, title=f"{report.label}, bred without gradients", columns=10
+        )
         if report.walks:
             ends = torch.cat([walk.images[:10] for walk in report.walks.values()])
             texts = [
@@ -83,7 +80,7 @@ def audit_page(reports: Sequence[Examination], pictures: Mapping[str, np.ndarray
     ]
     for report in reports:
         parts += [f"<h2>{html.escape(report.label)}</h2>", _warnings(report), *_starts(report, pictures)]
-        parts += [_walks(report, pictures), _checks(report, pictures)]
+        parts += [_walks(report, pictures), _masking(report, pictures)]
     return "\n".join(parts) + "</html>\n"
 
 
@@ -116,9 +113,9 @@ def _summary(reports: Sequence[Examination]) -> str:
 
 
 def _warnings(report: Examination) -> str:
-    if not report.warnings:
+    if not report.masking.signs:
         return "<p class=fine>No sign that this network hides its gradient.</p>"
-    return "".join(f"<p class=warning>{html.escape(warning)}.</p>" for warning in report.warnings)
+    return "".join(f"<p class=warning>{html.escape(warning)}.</p>" for warning in report.masking.signs)
 
 
 def _starts(report: Examination, pictures: Mapping[str, np.ndarray]) -> list[str]:
@@ -161,23 +158,21 @@ def _walks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
     )
 
 
-def _checks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
-    checks = report.checks
-    rows = [
-        [f"within {name}" if name != "box" else "box", _Bar(share)] for name, share in checks["fooled_within"].items()
-    ]
+def _masking(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
+    found = report.masking
+    rows = [["box" if radius is None else f"within {radius:g}", _Bar(share)] for radius, share in found.within.items()]
     transfer = (
-        f" Images made on another network, without any gradient of this one, fool it {checks['transfer']:.0%} of the"
-        f" time, its own gradient {checks['gradient']:.0%}."
-        if "transfer" in checks
+        f" Images made on another network, without any gradient of this one, fool it {found.transfer:.0%} of the time,"
+        f" its own gradient {found.gradient:.0%}."
+        if found.transfer is not None
         else ""
     )
     return (
         "<h3>Does it hide its gradient?</h3>"
-        f"<p>Evolution reached {len(checks['evolution_classes'])} of {len(report.classes)} classes in"
-        f" {checks['evolution_evaluations']:,} evaluations, gradients from uniform noise"
-        f" {len(checks['gradient_classes'])}.{transfer} The gradient is zero at {checks['without_gradient']:.0%} of the"
-        " starts. Noise gets to 99 % by sign steps in balls of growing size:</p>"
+        f"<p>Evolution reached {len(found.evolution_classes)} of {len(report.classes)} classes in"
+        f" {found.evolution.evaluations:,} evaluations, {len(found.evolution_rubbish)} of them with rubbish; gradients"
+        f" from uniform noise reached {len(found.gradient_classes)}.{transfer} The gradient is zero at"
+        f" {found.without_gradient:.0%} of the starts. Noise gets to 99 % by sign steps in balls of growing size:</p>"
         + _table(["ball", "success"], rows)
         + _picture(pictures[f"{_slug(report.label)}-evolution"], "evolution")
     )

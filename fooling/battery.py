@@ -108,18 +108,21 @@ def starts_of(
     The kinds are those of RUBBISH_STARTS; images of the data, each of another class than its target, where the data
     has labels; and images of other data sets.
     """
+
+    def stream(purpose: str) -> torch.Generator:  # of its own, so that no kind depends on which others there are
+        return torch.Generator().manual_seed(seed_of(seed, purpose))
+
     targets = torch.arange(count) % classes
-    generator = torch.Generator().manual_seed(seed_of(seed, 0))
-    some = torch.randperm(len(data), generator=generator)[: max(count, 256)]
+    some = torch.randperm(len(data), generator=stream("real images"))[: max(count, 256)]
     real = to_float(data.images[some])
     starts = {}
-    for number, kind in enumerate(RUBBISH_STARTS):
-        generator = torch.Generator().manual_seed(seed_of(seed, 1, number))
-        starts[kind] = KINDS[kind](count, real, generator), targets
+    for kind in RUBBISH_STARTS:
+        starts[kind] = KINDS[kind](count, real, stream(kind)), targets
     for name, other in others.items():
-        chosen = torch.randperm(len(other), generator=generator)[:count]
+        chosen = torch.randperm(len(other), generator=stream(name))[:count]
         starts[name] = to_float(other.images[chosen]), targets[: len(chosen)]
     if data.labels is not None and classes > 1:
+        generator = stream("other classes")
         wrong = (targets + 1 + torch.randint(classes - 1, (count,), generator=generator)) % classes
         starts["other classes"] = images_of(data, wrong, generator), targets
     return starts

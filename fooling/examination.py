@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -13,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fooling.attacks import SURE, Bounds, Climb, Transfer, attacks, log_probability, probabilities
+from fooling.attacks import SURE, Transfer, attacks, log_probability, probabilities
 from fooling.battery import Found, images_of, run_battery, starts_of
 from fooling.classifiers import frozen
+from fooling.cpu_speed import sped_up
 from fooling.data import Images, seed_of, to_float
-from fooling.evolution import Evolution, evolve
 from fooling.judge import recognised
-from fooling.objectives import LogProbability
+from fooling.masking import Masking, look_for_masking
 from fooling.outputs import reject_index
 from fooling.parametrizations import Pixels
 from fooling.rubbish import KINDS
@@ -28,7 +27,6 @@ from fooling.yardsticks import auroc, calibration_error, false_positive_rate, sc
 
 RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
 BUDGETS = {"ball": RADIUS, "box": None}
-_GROWING = (0.05, 0.1, 0.2, 0.3, 0.5, None)
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,10 @@ class Examination:
     accuracy, calibration_error, clean_confidence: on the clean test images.
     found: kind of start -> budget ("ball" or "box") -> the worst found.
     figures: the same -> what the table says of it (see figures_of).
-    walks: destination -> the walk-outs; walk_recognised: the share of their ends that the judge still recognises.
-    evolution: the climb without gradients, and its share of classes reached.
-    growing: radius (None: the whole box) -> share of uniform noise that gets to 99 % within it.
-    scale: the median factor by which noise must be multiplied to be sure of.
-    warnings: signs that the network hides its gradient, so that its figures flatter it.
+    scale: the median factor by which noise must be multiplied for the network to be 99.9 % sure of it.
+    walks: destination -> the walk-outs. walk_figures: the same -> the median and the longest way, and the share of ends
+        that the judge still recognises.
+    masking: what was found by those who look for a hidden gradient; its signs are the warnings of the report.
     """
 
     label: str
@@ -67,9 +64,7 @@ class Examination:
     figures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     walks: dict[str, WalkOut] = field(default_factory=dict)
     walk_figures: dict[str, dict[str, float]] = field(default_factory=dict)
-    evolution: Evolution | None = None
-    checks: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    masking: Masking | None = None
 
     def overall(self, budget: str) -> dict[str, float]:
         """The means over all kinds of start that are rubbish; of the fewest steps, the least."""
@@ -93,8 +88,8 @@ class Examination:
             "overall": {budget: self.overall(budget) for budget in BUDGETS},
             "starts": self.figures,
             "walk_outs": self.walk_figures,
-            "checks": self.checks,
-            "warnings": self.warnings,
+            "checks": self.masking.numbers(),
+            "warnings": self.masking.signs,
         }
 
 
@@ -116,7 +111,7 @@ def examine(
     classes = reject_index(classifier) or classifier.num_classes
     report, clean = _on_clean(label, classifier, data, classes, seed)
     starts = starts_of(data, others, classes, effort.images, seed=seed)
-    ways = attacks(other=None, restarts=effort.restarts, seed=seed_of(seed, 2))
+    ways = attacks(restarts=effort.restarts, seed=seed_of(seed, "restarts"))
     transfer = {} if other is None else {"transfer, then adaptive steps": Transfer(other)}
     say(f"{label}: {_forecast(classifier, starts, len(ways) + len(transfer), effort)}")
     count = len(BUDGETS) * len(starts) * (len(ways) + len(transfer))
@@ -127,14 +122,18 @@ def examine(
             for budget, radius in BUDGETS.items():
                 settings = {"radius": radius, "steps": effort.steps, "tick": bar.update}
                 found = run_battery(classifier, judge, images, targets, ways, **settings)
-                if (kind, budget) == ("uniform", "box"):  # before another network helps
-                    report.checks["gradient"] = found.sure.float().mean().item()
-                    report.checks["gradient_classes"] = sorted(set(targets[found.sure].tolist()))
+                if (kind, budget) == ("uniform", "box"):
+                    reached = found.sure.clone()  # by its own gradient, before another network helps
                 run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
                 report.found[kind][budget] = found
                 report.figures[kind][budget] = figures_of(found, clean, raw)
     _walk_out(report, classifier, data, judge, classes, effort, seed)
-    _check_for_masking(report, classifier, starts, other, judge, classes, effort, len(ways), seed)
+    report.masking = look_for_masking(
+        classifier, tuple(map(torch.cat, zip(*starts.values(), strict=True))), starts["uniform"], reached,
+        other=other, judge=judge, class_names=data.class_names, steps=effort.steps,
+        evaluations=10 * effort.steps * len(ways) * classes,  # ten times what gradients had for one image of each class
+        seed=seed_of(seed, "masking"),
+    )  # fmt: skip
     return report
 
 
@@ -167,7 +166,7 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
     top, answer = p.max(1)
     confidences = p[:, :classes].amax(1)
     correct = answer == data.labels
-    noise = Pixels.noise(100, shape=data.images.shape[1:], seed=seed_of(seed, 3)).params
+    noise = Pixels.noise(100, shape=data.images.shape[1:], seed=seed_of(seed, "scaled noise")).params
     names = data.class_names
     report = Examination(
         label=label,
@@ -186,7 +185,7 @@ def _walk_out(
     seed: int,
 ) -> None:  # fmt: skip
     """From real images of the target class, those that the classifier is sure of, towards noise, flat greys, others."""
-    generator = torch.Generator().manual_seed(seed_of(seed, 4))
+    generator = torch.Generator().manual_seed(seed_of(seed, "walk-outs"))
     targets = torch.arange(effort.walks * 4) % classes
     images = images_of(data, targets, generator)
     sure = probabilities(classifier, images).gather(1, targets[:, None])[:, 0] >= SURE
@@ -208,53 +207,6 @@ def _walk_out(
             report.walk_figures[name]["recognised"] = seen
 
 
-def _check_for_masking(
-    report: Examination, classifier: nn.Module, starts: dict[str, tuple[Tensor, Tensor]], other: nn.Module | None,
-    judge: nn.Module | None, classes: int, effort: Effort, ways: int, seed: int,
-) -> None:  # fmt: skip
-    """Signs of a hidden gradient (Athalye et al. 2018, arXiv:1802.00420, section 3.1), into checks and warnings."""
-    checks, warn = report.checks, report.warnings.append
-    images, targets = starts["uniform"]
-    device = next(classifier.parameters(), images).device
-    with frozen(classifier):
-        gradients = torch.cat(
-            [log_probability(classifier, x.to(device), t.to(device))[1].cpu() for x, t in starts.values()]
-        )
-    checks["without_gradient"] = (gradients.flatten(1).abs().amax(1) == 0).float().mean().item()
-    if checks["without_gradient"] > 0.05:
-        warn(f"the gradient is zero at {checks['without_gradient']:.0%} of the starts: it may hide its gradient")
-
-    evaluations = 10 * effort.steps * ways * classes  # ten times what the gradient had for one image of each class
-    report.evolution = evolve(
-        classifier, Pixels.noise(100, shape=images.shape[1:], seed=seed_of(seed, 5)), classes=range(classes),
-        until=SURE, evaluations=evaluations, seed=seed_of(seed, 6), progress=False,
-    )  # fmt: skip
-    reached = (report.evolution.confidences >= SURE).nonzero()[:, 0].tolist()
-    checks["evolution_classes"], checks["evolution_evaluations"] = reached, report.evolution.evaluations
-    beaten = sorted((set(reached) & set(targets.tolist())) - set(checks["gradient_classes"]))
-    if beaten:
-        names = ", ".join(report.classes[k] for k in beaten)
-        warn(f"evolution, without a gradient, reaches classes that gradients do not ({names}): it hides its gradient")
-
-    if other is not None:
-        blind = Transfer(other, follow=False)(classifier, images, targets, Bounds(images), effort.steps)
-        checks["transfer"] = (blind.confidences >= SURE).float().mean().item()
-        if checks["transfer"] > checks["gradient"] + 0.05:
-            warn(
-                f"images made on another network fool it more often ({checks['transfer']:.0%}) than its own gradient"
-                f" does ({checks['gradient']:.0%}): it hides its gradient"
-            )
-
-    climb, within = Climb(LogProbability, "sign", 0.02), {}
-    for radius in _GROWING:
-        best = climb(classifier, images, targets, Bounds(images, radius), effort.steps)
-        within["box" if radius is None else f"{radius:g}"] = (best.confidences >= SURE).float().mean().item()
-    checks["fooled_within"] = within
-    shares = list(within.values())
-    if any(later < earlier - 0.1 for earlier, later in itertools.pairwise(shares)):
-        warn("attacks succeed less often in a larger ball than in a smaller one: it hides its gradient")
-
-
 def _finite(value: Any) -> Any:
     """The same without infinities and NaN, which JSON does not know."""
     if isinstance(value, dict):
@@ -267,7 +219,7 @@ def _forecast(classifier: nn.Module, starts: dict[str, tuple[Tensor, Tensor]], w
     images, targets = (torch.cat(parts) for parts in zip(*starts.values(), strict=True))
     device = next(classifier.parameters(), images).device
     some, wanted = images[:64].to(device), targets[:64].to(device)
-    with frozen(classifier):
+    with frozen(classifier), sped_up(classifier):
         log_probability(classifier, some, wanted)
         began = time.perf_counter()
         for _ in range(3):

@@ -118,15 +118,15 @@ def test_a_plain_network_is_fooled_from_everywhere_and_hides_nothing(plain_repor
     assert ball["fooled_99"] <= box["fooled_99"] and ball["mean_confidence"] <= box["mean_confidence"]
     assert 0 <= box["auroc"] <= box["auroc_start"] <= 1
     assert plain_report.accuracy > 0.95 and plain_report.calibration_error < 0.1
-    within = list(plain_report.checks["fooled_within"].values())
+    within = list(plain_report.masking.within.values())
     assert within[0] < 0.5 < 0.8 < within[-1]
-    assert plain_report.warnings == []
+    assert plain_report.masking.signs == []
     assert plain_report.walk_figures["uniform"]["walked_median"] > 0.1
 
 
 def test_a_network_that_hides_its_gradient_is_flagged(lenet, softmax, data):
     report = examine("masked", Masked(lenet).eval(), data, {}, softmax, lenet, TINY, seed=0)
-    said = " / ".join(report.warnings)
+    said = " / ".join(report.masking.signs)
     assert "the gradient is zero at 100% of the starts" in said
     assert "evolution, without a gradient, reaches classes that gradients do not" in said
     assert "images made on another network fool it more often" in said
