@@ -104,6 +104,13 @@ def patches(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     return out
 
 
+def faded(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Real images, 35 to 100 % of the way to uniform noise or to one grey level: where a walk-out leads."""
+    gone = 0.35 + 0.65 * torch.rand(count, 1, 1, 1, generator=generator)
+    nothing = rubbish(("uniform", "flat"), count, images, generator)
+    return (1 - gone) * _some(count, images, generator) + gone * nothing
+
+
 def acet(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     """Half permuted images, half uniform noise, then low-passed and stretched: the noise of CEDA and ACET (Hein et al.
     2019, arXiv:1812.05720, section 4)."""
@@ -114,7 +121,8 @@ def acet(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
 
 KINDS: dict[str, Kind] = {
     "uniform": uniform, "grey": grey, "black": black, "white": white, "flat": flat, "binary": binary,
-    "sparse": sparse, "smooth": smooth, "permuted": permuted, "patches": patches, "acet": acet,
+    "sparse": sparse, "smooth": smooth, "permuted": permuted, "patches": patches, "faded": faded,
+    "acet": acet,
 }  # fmt: skip
 
 # Unlike enough that a network which knows them all does not take what lies between them for an object either.

@@ -1,12 +1,18 @@
 import os
+import random
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch comes: the same sums in the same order, on a busy machine too
 
+import psutil
 import pytest
+import torch
 
+from fooling.checkpoints import list_checkpoints, load_checkpoint
 from fooling.classifiers import Classifier
 from fooling.data import load, to_float
 from fooling.tracking import WandbConfig
@@ -35,6 +41,49 @@ class Commands:
         process = self.start(module, *arguments, processes=processes)
         out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def kill_and_resume(self, module: str, *arguments: object, kills: int, processes: int = 1) -> None:
+        """A run into the folder "killed": kill it a random moment after it has written a checkpoint more, so often, and
+        then let it end."""
+        source = random.Random(os.environ.get("KILL_SEED"))
+        arguments, checkpoints = (*arguments, "--output", "killed"), self.folder / "killed" / "checkpoints"
+        for _ in range(kills):
+            before = list_checkpoints(checkpoints)[:1]
+            process = self.start(module, *arguments, processes=processes)
+            while list_checkpoints(checkpoints)[:1] == before:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            time.sleep(source.uniform(0, 0.4))
+            assert process.poll() is None, "it came to its end before it was killed"
+            kill_family(process)
+        done = self.run(module, *arguments, processes=processes)
+        assert done.returncode == 0, done.stderr
+        assert "resuming killed from" in done.stdout
+
+
+def final_state(folder: Path) -> dict:
+    return load_checkpoint(list_checkpoints(folder / "checkpoints")[0])
+
+
+def tensors_of(state: dict, prefix: str = "") -> dict[str, torch.Tensor]:
+    """All tensors of nested dicts, by dotted name."""
+    flat = {}
+    for key, value in state.items():
+        if isinstance(value, dict):
+            flat |= tensors_of(value, f"{prefix}{key}.")
+        elif isinstance(value, torch.Tensor):
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def kill_family(process: subprocess.Popen) -> None:
+    """SIGKILL to a command and to the processes it started, which torchrun puts in sessions of their own."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.communicate()
+    psutil.wait_procs(family)
 
 
 @pytest.fixture

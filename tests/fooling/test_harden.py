@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from conftest import final_state, tensors_of
 from jsonargparse import auto_cli
 
 import fooling.harden
@@ -160,6 +161,23 @@ def test_every_shipped_configuration_says_what_the_parser_knows(file):
     told = yaml.safe_load(file.read_text())["negatives"]
     for source in ("climbed", "persistent", "noise", "pool", "others", "generated"):  # and no defaults beside them
         assert getattr(config.negatives, source) == told.get(source, 0)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_teaches_the_same(commands):
+    """Rounds whose images join the pool, climbs that go on where earlier ones ended: nothing of it is lost."""
+    arguments = [
+        "harden", "--model", "softmax", "--rounds", 3, "--kimg", 8, "--evaluate_kimg", 4, "--checkpoint_kimg", 0.128,
+        "--attack.count", 20, "--attack.steps", 10, "--negatives.climbed", 8, "--negatives.persistent", 8,
+        "--negatives.pool", 8, "--negatives.climb.steps", 3, "--threads", 1, "--wandb.mode", "disabled",
+    ]  # fmt: skip
+    assert commands.run("fooling", *arguments, "--output", "whole").returncode == 0
+    commands.kill_and_resume("fooling", *arguments, kills=5)
+    whole, killed = (commands.folder / name for name in ("whole", "killed"))
+    assert (whole / "rounds.json").read_text() == (killed / "rounds.json").read_text()
+    want, got = (tensors_of(final_state(folder)) for folder in (whole, killed))
+    for name in want.keys() | got.keys():  # NaN: a climb that has not begun
+        torch.testing.assert_close(got[name], want[name], rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.slow

@@ -1,21 +1,17 @@
 """The training command, run as its user runs it: what it writes, that it resumes exactly, that processes agree."""
 
 import json
-import os
-import random
 import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
-from conftest import ROOT, Commands
+from conftest import ROOT, Commands, final_state, kill_family, tensors_of
 from PIL import Image
 
 from fooling.checkpoints import list_checkpoints, load_checkpoint
@@ -23,21 +19,6 @@ from gan import Generator
 
 DEBUG = ["train", "--config", ROOT / "configs" / "debug.yaml"]
 QUIET = ["--wandb.mode", "disabled"]
-
-
-def final_state(folder: Path) -> dict:
-    return load_checkpoint(list_checkpoints(folder / "checkpoints")[0])
-
-
-def tensors_of(state: dict, prefix: str = "") -> dict[str, torch.Tensor]:
-    """All tensors of nested dicts, by dotted name."""
-    flat = {}
-    for key, value in state.items():
-        if isinstance(value, dict):
-            flat |= tensors_of(value, f"{prefix}{key}.")
-        elif isinstance(value, torch.Tensor):
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def pixels_of(file: Path) -> np.ndarray:
@@ -48,16 +29,6 @@ def pixels_of(file: Path) -> np.ndarray:
 def figures_of(folder: Path) -> list[dict]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if "second" not in k} for line in lines]  # all but the timings
-
-
-def kill_family(process: subprocess.Popen) -> None:
-    """SIGKILL to a command and to the processes it started, which torchrun puts in sessions of their own."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    for member in family:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    process.communicate()
-    psutil.wait_procs(family)
 
 
 def assert_same_run(folder: Path, uninterrupted: Path) -> None:
@@ -164,23 +135,6 @@ SHORT = [*DEBUG, *QUIET, "--generator.width", 4, "--discriminator.width", 4, "--
 class TestResuming:
     """Checkpoints after every step, so that most kills come while one is being written."""
 
-    def kill_and_resume(self, commands: Commands, arguments: list, *, kills: int, processes: int = 1) -> None:
-        """Kill the run a random moment after it has written a checkpoint more, so often, and then let it end."""
-        source = random.Random(os.environ.get("KILL_SEED"))
-        checkpoints = commands.folder / "killed" / "checkpoints"
-        for _ in range(kills):
-            before = list_checkpoints(checkpoints)[:1]
-            process = commands.start("gan", *arguments, "--output", "killed", processes=processes)
-            while list_checkpoints(checkpoints)[:1] == before:
-                assert process.poll() is None, process.communicate()
-                time.sleep(0.01)
-            time.sleep(source.uniform(0, 0.4))
-            assert process.poll() is None, "it came to its end before it was killed"
-            kill_family(process)
-        done = commands.run("gan", *arguments, "--output", "killed", processes=processes)
-        assert done.returncode == 0, done.stderr
-        assert "resuming killed from" in done.stdout
-
     @pytest.mark.parametrize(
         ("processes", "kills"),
         [(1, 3), pytest.param(1, 12, marks=pytest.mark.slow), pytest.param(2, 8, marks=pytest.mark.slow)],
@@ -188,7 +142,7 @@ class TestResuming:
     def test_killed_again_and_again_it_ends_bit_equal(self, commands, processes, kills):
         arguments = [*SHORT, "--kimg", 4 * kills, "--threads", 1]
         assert commands.run("gan", *arguments, "--output", "whole", processes=processes).returncode == 0
-        self.kill_and_resume(commands, arguments, kills=kills, processes=processes)
+        commands.kill_and_resume("gan", *arguments, kills=kills, processes=processes)
         assert_same_run(commands.folder / "killed", commands.folder / "whole")
 
     def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(self, commands):
