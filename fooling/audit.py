@@ -29,7 +29,7 @@ from fooling.tracking import WandbConfig
 from fooling.train import MODELS, trained_classifier
 
 QUICK = Effort(images=20, steps=100, restarts=0, walks=10, walk_steps=60)
-THOROUGH = Effort(images=200, steps=500, restarts=5, walks=100, walk_steps=300)
+THOROUGH = Effort(images=100, steps=500, restarts=5, walks=100, walk_steps=300)
 
 
 @dataclass
@@ -40,7 +40,7 @@ class AuditConfig:
     """Folders of runs or of saved classifiers, lenet, softmax, hub:owner/name, or package.module:factory."""
 
     thorough: bool = False
-    """Ten times the images, five times the steps, and restarts. It says beforehand how long that may take."""
+    """Five times the images and the steps, and restarts. It says beforehand how long that may take."""
 
     shape: list[int] | None = None
     """For package.module:factory: channels, height and width of the images it takes, such as 1 28 28."""

@@ -57,6 +57,10 @@ class Found:
         """bool (n,): sure, and rightly so as far as the judge sees."""
         return self.sure & ~self.rubbish
 
+    def select(self, which: slice) -> Found:
+        """The same of some of the images."""
+        return Found(*(values[which] for name, values in vars(self).items() if name != "judge"), judge=self.judge)
+
     def offer(self, numbers: Tensor, best: Best, by: str) -> None:
         """What an attack has made of the images numbered (k,)."""
         sure = best.confidences >= SURE
