@@ -105,8 +105,10 @@ def patches(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def faded(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
-    """Real images, 35 to 100 % of the way to uniform noise or to one grey level: where a walk-out leads."""
-    gone = 0.35 + 0.65 * torch.rand(count, 1, 1, 1, generator=generator)
+    """Real images, 30 to 100 % of the way to uniform noise or to one grey level: where a walk-out leads. The first of
+    them can still be read, so they are for a network that shall be unsure of them, not for one that shall reject them.
+    """
+    gone = 0.3 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator)
     nothing = rubbish(("uniform", "flat"), count, images, generator)
     return (1 - gone) * _some(count, images, generator) + gone * nothing
 

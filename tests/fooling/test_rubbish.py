@@ -37,6 +37,14 @@ def test_patches_stay_whole(digits):
     assert sorted(map(tuple, shuffled.tolist())) == sorted(map(tuple, cut.tolist()))
 
 
+def test_faded_images_have_gone_a_third_of_the_way_or_more(digits):
+    one = digits[0][:1]
+    faded = KINDS["faded"](200, one, seeded())
+    ink = one.flatten() - one.mean()
+    left = (faded.flatten(1) - faded.flatten(1).mean(1, keepdim=True)) @ ink / (ink @ ink)
+    assert 0.6 < left.max() < 0.8 and -0.1 < left.min() < 0.05 and 0.25 < left.mean() < 0.45
+
+
 def test_noise_of_all_kinds_mixes_them():
     images = rubbish(["black", "white"], 200, torch.rand(2, 1, 28, 28), seeded())
     means = images.flatten(1).mean(1)
