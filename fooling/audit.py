@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 from fooling.audit_page import audit_page, audit_pictures
+from fooling.audit_summary import table
 from fooling.classifiers import load_classifier
 from fooling.data import DataConfig, Images, load, load_config
 from fooling.errors import MissingFile, UserError
-from fooling.examination import Effort, Examination, examine
+from fooling.examination import Effort, examine
 from fooling.images import check_fit
 from fooling.judge import trained_judge
 from fooling.outputs import reject_index
@@ -108,52 +109,6 @@ def audit(config: AuditConfig) -> Path:
             {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
         )
     return results.folder
-
-
-# What the terminal says of each classifier, line by line; lower is better but where (+) says otherwise.
-_LINES = (
-    ("accuracy on clean data (+)", lambda r: f"{r.accuracy:.2%}"),
-    ("calibration error", lambda r: f"{r.calibration_error:.4f}"),
-    ("fooled with rubbish, in the box", lambda r: f"{r.overall('box')['rubbish_99']:.1%}"),
-    ("fooled with rubbish, in the ball", lambda r: f"{r.overall('ball')['rubbish_99']:.1%}"),
-    ("99 % sure of what was climbed", lambda r: f"{r.overall('box')['fooled_99']:.1%}"),
-    ("50 % sure of it", lambda r: f"{r.overall('box')['fooled_50']:.1%}"),
-    ("of those, the judge sees it too (+)", lambda r: _share(r.overall("box")["recognised"])),
-    ("mean confidence in rubbish, in the box", lambda r: f"{r.overall('box')['mean_confidence']:.3f}"),
-    ("AUROC under attack, in the box (+)", lambda r: f"{r.overall('box')['auroc']:.3f}"),
-    ("AUROC of rubbish as it is (+)", lambda r: f"{r.overall('box')['auroc_start']:.3f}"),
-    ("fewest steps (+)", lambda r: f"{r.overall('box')['steps']:g}"),
-    ("walked towards noise", lambda r: _walked(r, "uniform")),
-    ("walked towards grey", lambda r: _walked(r, "grey")),
-    ("classes reached without gradients", lambda r: f"{len(r.masking.evolution_classes)} of {len(r.classes)}"),
-    ("noise times how much is 99.9 % sure (+)", lambda r: f"{r.scale:.3g}"),
-)
-
-
-def table(reports: list[Examination]) -> str:
-    """The classifiers side by side, and below them what every warning says."""
-    rows = [["", *(report.label for report in reports)]]
-    rows += [[words, *(show(report) for report in reports)] for words, show in _LINES]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]
-    lines += [f"warning: {report.label}: {warning}" for report in reports for warning in report.masking.signs]
-    return "\n".join(lines)
-
-
-def _share(value: float) -> str:
-    return "-" if value != value else f"{value:.1%}"
-
-
-def _walked(report: Examination, destination: str) -> str:
-    """Such as "48 % (judge 3 %)": the median way, and the share of ends that the judge still recognises."""
-    if destination not in report.walk_figures:
-        return "-"
-    figures = report.walk_figures[destination]
-    seen = f" (judge {figures['recognised']:.0%})" if "recognised" in figures else ""
-    return f"{figures['walked_median']:.0%}{seen}"
 
 
 def _load(config: AuditConfig, source: str) -> nn.Module:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fooling.audit_summary import Cell, Share, summary
 from fooling.examination import BUDGETS, OTHER_CLASSES, RADIUS, Effort, Examination
 from fooling.figures import draw_gallery
 from fooling.panels import percent
@@ -46,14 +47,14 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
                 f"{report.classes[int(found.targets[k])]}: {percent(float(found.confidences[k]))}\n{_verdict(found, k)}"
                 for k in order.tolist()
             ]
-            title = f"{report.label}, climbed from {_KIND.get(kind, kind)}"
+            title = f"Climbed from {_KIND.get(kind, kind)}: {report.label}"
             pictures[f"{_slug(report.label)}-{_slug(kind)}"] = draw_gallery(
                 found.images[order], texts, title=title, columns=10
             )
         bred = report.masking.evolution
         texts = [f"{name}: {percent(p)}" for name, p in zip(report.classes, bred.confidences.tolist(), strict=True)]
         pictures[f"{_slug(report.label)}-evolution"] = draw_gallery(
-            bred.images, texts, title=f"{report.label}, bred without gradients", columns=10
+            bred.images, texts, title=f"Bred without gradients: {report.label}", columns=10
         )
         if report.walks:
             ends = torch.cat([walk.images[:10] for walk in report.walks.values()])
@@ -61,7 +62,7 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
                 f"{name}: {share:.0%}" for name, walk in report.walks.items() for share in walk.walked[:10].tolist()
             ]
             pictures[f"{_slug(report.label)}-walks"] = draw_gallery(
-                ends, texts, title=f"{report.label}, walked out of the class, and how far", columns=10
+                ends, texts, title=f"Walked out of the class, and how far: {report.label}", columns=10
             )
     return pictures
 
@@ -85,30 +86,9 @@ def audit_page(reports: Sequence[Examination], pictures: Mapping[str, np.ndarray
 
 
 def _summary(reports: Sequence[Examination]) -> str:
-    rows = [
-        ("accuracy on clean data", [f"{r.accuracy:.2%}" for r in reports]),
-        ("fooled with rubbish, anywhere in the box", [_Bar(r.overall("box")["rubbish_99"]) for r in reports]),
-        (
-            f"fooled with rubbish, within {RADIUS} of the start",
-            [_Bar(r.overall("ball")["rubbish_99"]) for r in reports],
-        ),
-        ("99 % sure of what was climbed, in the box", [_Bar(r.overall("box")["fooled_99"]) for r in reports]),
-        ("of those, recognised by the judge", [_share(r.overall("box")["recognised"]) for r in reports]),
-        ("90 % sure", [_Bar(r.overall("box")["fooled_90"]) for r in reports]),
-        ("50 % sure", [_Bar(r.overall("box")["fooled_50"]) for r in reports]),
-        ("mean highest confidence", [f"{r.overall('box')['mean_confidence']:.3f}" for r in reports]),
-        ("AUROC, clean against attacked", [f"{r.overall('box')['auroc']:.3f}" for r in reports]),
-        ("false positives at 95 % true ones, attacked", [_share(r.overall("box")["fpr95"]) for r in reports]),
-        ("AUROC, clean against rubbish as it is", [f"{r.overall('box')['auroc_start']:.3f}" for r in reports]),
-        ("fewest steps of a success", [f"{r.overall('box')['steps']:g}" for r in reports]),
-        ("walked towards noise, median", [_walked(r, "uniform") for r in reports]),
-        ("walked towards grey, median", [_walked(r, "grey") for r in reports]),
-        ("noise times how much is 99.9 % sure", [f"{r.scale:.3g}" for r in reports]),
-        ("mean confidence in clean data", [f"{r.clean_confidence:.3f}" for r in reports]),
-        ("calibration error", [f"{r.calibration_error:.4f}" for r in reports]),
-    ]
-    return _table(["", *(r.label for r in reports)], [[name, *cells] for name, cells in rows]) + (
-        "<p class=hint>Means over all kinds of rubbish to start from.</p>"
+    return _table(["", *(report.label for report in reports)], summary(reports)) + (
+        "<p class=hint>Means over all kinds of rubbish to start from. Lower is better, but where (+) says otherwise."
+        " A judge's share after a walk is that of the ends which it still takes for the class.</p>"
     )
 
 
@@ -128,9 +108,9 @@ def _starts(report: Examination, pictures: Mapping[str, np.ndarray]) -> list[str
             rows.append(
                 [
                     _KIND.get(kind, kind), f"within {RADIUS}" if budget == "ball" else "box",
-                    _Bar(f["fooled_50"]), _Bar(f["fooled_90"]), _Bar(f["fooled_99"]), _Bar(f["rubbish_99"]),
-                    _share(f["recognised"]), f"{f['median_confidence']:.3f}", f"{f['mean_confidence']:.3f}",
-                    f"{f['auroc']:.3f}", _share(f["fpr95"]), f"{f['steps']:g}",
+                    Share(f["fooled_50"]), Share(f["fooled_90"]), Share(f["fooled_99"]), Share(f["rubbish_99"]),
+                    str(Share(f["recognised"])), f"{f['median_confidence']:.3f}", f"{f['mean_confidence']:.3f}",
+                    f"{f['auroc']:.3f}", str(Share(f["fpr95"])), f"{f['steps']:g}",
                 ]
             )  # fmt: skip
     hint = (
@@ -147,7 +127,7 @@ def _walks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
     if not report.walks:
         return "<h3>Walk-outs</h3><p>It is 99 % sure of none of the test images: nothing to walk from.</p>"
     rows = [
-        [name, f"{f['walked_median']:.0%}", f"{f['walked_most']:.0%}", _share(f.get("recognised", float("nan")))]
+        [name, f"{f['walked_median']:.0%}", f"{f['walked_most']:.0%}", str(Share(f.get("recognised", float("nan"))))]
         for name, f in report.walk_figures.items()
     ]
     return (
@@ -160,7 +140,7 @@ def _walks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
 
 def _masking(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
     found = report.masking
-    rows = [["box" if radius is None else f"within {radius:g}", _Bar(share)] for radius, share in found.within.items()]
+    rows = [["box" if radius is None else f"within {radius:g}", Share(share)] for radius, share in found.within.items()]
     transfer = (
         f" Images made on another network, without any gradient of this one, fool it {found.transfer:.0%} of the time,"
         f" its own gradient {found.gradient:.0%}."
@@ -178,14 +158,10 @@ def _masking(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
     )
 
 
-class _Bar(float):
-    """A share that is drawn as well as said."""
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
-    def cell(value: str | float) -> str:
-        if isinstance(value, _Bar):
-            return f"<td class=bar style='--share:{value:.0%}'>{value:.1%}</td>"
+def _table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    def cell(value: Cell) -> str:
+        if isinstance(value, Share):
+            return f"<td class=bar style='--share:{value:.0%}'>{value}</td>"
         return f"<td>{html.escape(str(value))}</td>"
 
     head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
@@ -205,14 +181,6 @@ def _verdict(found, k: int) -> str:
     if found.judge is None or not found.sure[k]:
         return ""
     return "rubbish" if found.rubbish[k] else "judge agrees"
-
-
-def _share(value: float) -> str:
-    return "-" if value != value else f"{value:.0%}"
-
-
-def _walked(report: Examination, destination: str) -> str:
-    return f"{report.walk_figures[destination]['walked_median']:.0%}" if destination in report.walk_figures else "-"
 
 
 def _slug(name: str) -> str:

@@ -9,8 +9,9 @@ from torch import nn
 
 import fooling.audit
 from fooling.attacks import Adaptive, Best, Bounds, Climb, Transfer
-from fooling.audit import AuditConfig, audit, table
+from fooling.audit import AuditConfig, audit
 from fooling.audit_page import audit_page, audit_pictures
+from fooling.audit_summary import Share, summary, table
 from fooling.battery import Found, starts_of
 from fooling.classifiers import Adapted
 from fooling.cli import main
@@ -144,6 +145,9 @@ def test_the_page_holds_everything_it_shows(plain_report):
     assert page.count("<img") == len(pictures) == len(plain_report.found) + 2
     assert "src='http" not in page and "<link" not in page and "<script" not in page
     assert "No sign that this network hides its gradient" in page
+    for words, cell in summary([plain_report]):  # the terminal says the same
+        assert words in page and f"{cell}</td>" in page and str(cell) in table([plain_report])
+    assert f"{Share(0.123)} {Share('nan')}" == "12.3% -"
     for kind in ("uniform noise", "permuted pixels", "other classes"):
         assert kind in page
 
@@ -171,7 +175,7 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     options = ["--shape", "1", "28", "28", "--range", "-1", "1", "--others", "[]", "--wandb.mode", "disabled"]
     assert main("fooling", verbs, ["audit", str(folder), "theirs:load", "--output", "out", *options]) == 0
     out = capsys.readouterr().out
-    assert "theirs:load" in out and "fooled with rubbish, in the box" in out and "at most about" in out
+    assert "theirs:load" in out and "fooled with rubbish, anywhere in the box" in out and "at most about" in out
     text = (tmp_path / "out" / "summary.json").read_text()
     assert "NaN" not in text and "Infinity" not in text  # which JSON does not know
     summary = json.loads(text)
