@@ -108,12 +108,7 @@ class Others(Source):
 
     def draw(self, count: int, step: Step) -> Tensor:
         which = torch.randint(len(self.data), (count,), generator=step.generator)[step.share(count)]
-        images = to_float(self.data.images[which])
-        if images.shape[1:] != step.images.shape[1:]:
-            raise UserError(
-                f"negatives are {tuple(images.shape[1:])} images, the data's {tuple(step.images.shape[1:])}"
-            )
-        return images
+        return _fitting(to_float(self.data.images[which]), step)
 
 
 class Generated(Source):
@@ -128,7 +123,8 @@ class Generated(Source):
     @torch.no_grad()
     def draw(self, count: int, step: Step) -> Tensor:
         latents = torch.randn(count, self.latent_dim, generator=step.generator)[step.share(count)]
-        return self.generator(latents.to(next(self.generator.parameters()).device)).cpu()
+        device = next(step.classifier.parameters()).device
+        return _fitting(self.generator.to(device)(latents.to(device)).float().cpu(), step)
 
 
 class Persistent(Source):
@@ -240,6 +236,12 @@ class Mix:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for number, source in enumerate(self.sources):
             source.load_state_dict(state[str(number)])
+
+
+def _fitting(images: Tensor, step: Step) -> Tensor:
+    if images.shape[1:] != step.images.shape[1:]:
+        raise UserError(f"negatives are {tuple(images.shape[1:])} images, the data's {tuple(step.images.shape[1:])}")
+    return images
 
 
 class VariedStep(PerImage):

@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import tempfile
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,10 @@ from typing_extensions import Self
 from fooling.errors import MissingFile, UserError
 
 HUB = "hub:"
+
+# Installed packages name their modules with Pretrained classes under this entry point, so that a saved network can be
+# loaded where nobody has imported its class: this package stands below `gan` and does not know it.
+PROVIDERS = "fooling.networks"
 
 
 class Pretrained(nn.Module):
@@ -128,6 +133,9 @@ def _said(error: Exception) -> str:
 
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
     name = config.pop("class", None) if isinstance(config, dict) else None
+    if isinstance(name, str) and name not in Pretrained._classes:
+        for provider in entry_points(group=PROVIDERS):
+            provider.load()  # importing it makes its classes known
     saved_class = Pretrained._classes.get(name) if isinstance(name, str) else None
     if saved_class is None:
         raise UserError(f"{file} names no known class: it says {name!r}, known are {', '.join(Pretrained._classes)}")

@@ -41,6 +41,7 @@ class Generator(Pretrained):
     ):
         super().__init__()
         self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.latent_dim = latent_dim
         sides = resolutions(image_size)
         _check(channels=channels, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
         features = width * 2 ** (len(sides) - 2)
@@ -79,7 +80,7 @@ class Generator(Pretrained):
 
         Raises UserError for a count or batch size below 1 and for latents of another shape.
         """
-        dim = self.config["latent_dim"]
+        dim = self.latent_dim
         if latents is None:
             count = 64 if count is None else count
             _check(count=count, batch_size=batch_size)

@@ -163,6 +163,17 @@ def test_every_shipped_configuration_says_what_the_parser_knows(file):
         assert getattr(config.negatives, source) == told.get(source, 0)
 
 
+def test_a_trained_generator_gives_negatives(commands, debug_run):
+    """From its folder alone: `fooling` does not import `gan`, the installed package tells it of the class."""
+    arguments = [
+        "harden", "--model", "softmax", "--kimg", 1, "--evaluate_kimg", 1, "--attack.count", 10, "--attack.steps", 5,
+        "--negatives.generated", 8, "--wandb.mode", "disabled", "--output", "run", "--negatives.generator_folder",
+    ]  # fmt: skip
+    done = commands.run("fooling", *arguments, debug_run[0] / "generator")
+    assert done.returncode == 0, done.stderr
+    assert weights(commands.folder / "run")["logits.bias"].shape == (11,)
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_it_teaches_the_same(commands):
     """Rounds whose images join the pool, climbs that go on where earlier ones ended: nothing of it is lost."""

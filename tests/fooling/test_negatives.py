@@ -111,5 +111,7 @@ def test_a_generator_is_drawn_from(step):
 
 
 def test_images_of_another_shape_are_refused(step):
-    with pytest.raises(UserError, match=r"negatives are \(3, 32, 32\)"):
-        Others(Images(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), None)).draw(2, step)
+    small = torch.nn.Sequential(torch.nn.Linear(3, 784), torch.nn.Unflatten(1, (4, 14, 14)))
+    for source in (Others(Images(torch.zeros(2, 4, 14, 14, dtype=torch.uint8), None)), Generated(small, latent_dim=3)):
+        with pytest.raises(UserError, match=r"negatives are \(4, 14, 14\) images, the data's \(1, 28, 28\)"):
+            source.draw(2, step)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from fooling import Latent, Logit, ascend
 from fooling.errors import UserError
 from gan.networks import Discriminator, Generator, draw_latents, resolutions
 
@@ -129,3 +130,12 @@ class TestSample:
     def test_bad_input_is_refused(self, arguments, message):
         with pytest.raises(UserError, match=message):
             self.generator.sample(**arguments)
+
+
+def test_what_fools_a_classifier_can_move_in_its_latents():
+    generator = Generator(latent_dim=5, width=4)
+    assert Latent.noise(generator, 3).params.shape == (3, 5) == (3, generator.latent_dim)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(784, 4))
+    climbed = ascend(classifier, Logit(2), Latent.noise(generator, 3), steps=5)
+    with torch.no_grad():
+        torch.testing.assert_close(generator.eval()(climbed.params), climbed.images)
