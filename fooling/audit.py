@@ -58,8 +58,9 @@ class AuditConfig:
     data: DataConfig = field(default_factory=DataConfig)
     """The data that the classifiers were made for."""
 
-    others: list[str] = field(default_factory=lambda: ["fashion-mnist"])
-    """Other data sets to start from; those that are not at hand are left out, with a line saying so."""
+    others: list[str] = field(default_factory=lambda: ["mnist", "fashion-mnist"])
+    """Other data sets to start from, besides the classifiers' own; those that are not at hand are left out, with a line
+    saying so."""
 
     seed: int = 0
     """From which all randomness follows."""
@@ -133,6 +134,8 @@ def _others(config: AuditConfig, data: Images) -> dict[str, Images]:
     channels, size = data.images.shape[1:3]
     found = {}
     for name in config.others:
+        if name == config.data.name:
+            continue
         try:
             found[name] = load(name, "test", root=config.data.root, image_size=size, channels=channels)
         except MissingFile as error:
