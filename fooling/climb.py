@@ -124,6 +124,11 @@ class Climb:
         """Every image's own gradient (n, ...), without touching any parameter's `.grad`."""
         with torch.enable_grad():
             total = some.objective.score(outputs).sum()
+        if not total.requires_grad:
+            raise UserError(
+                f"{some.objective} has no gradient: the classifier lets none through to its images, as under no_grad"
+                " or after detach (evolution needs none)"
+            )
         (gradient,) = torch.autograd.grad(total, some.params)
         if not torch.isfinite(gradient.sum()):
             bad = ~torch.isfinite(gradient.flatten(1)).all(1)

@@ -73,6 +73,8 @@ def load(
     """
     if name not in get_args(Name):
         raise UserError(f"unknown data set {name!r}: expected one of {', '.join(get_args(Name))}")
+    if folder is not None and name != "folder":
+        raise UserError(f"folder {folder} is for the data set named folder, and {name} was asked for")
     if split not in get_args(Split):
         raise UserError(f"unknown split {split!r}: expected train or test")
     if image_size is not None and image_size < 1:

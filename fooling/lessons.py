@@ -176,7 +176,10 @@ def make_negatives(config: NegativesConfig, pool: Pool) -> Mix:
     if config.others:
         parts.append((Others(load_config(config.others_data)), config.others))
     if config.generated:
-        parts.append((Generated(Pretrained.from_pretrained(config.generator_folder)), config.generated))
+        generator = Pretrained.from_pretrained(config.generator_folder)
+        if not hasattr(generator, "latent_dim"):
+            raise UserError(f"{config.generator_folder} holds a {type(generator).__name__}, which is no generator")
+        parts.append((Generated(generator), config.generated))
     return Mix(*[(source, count) for source, count in parts if count])
 
 

@@ -37,7 +37,7 @@ class Progress:
         elapsed = time.perf_counter() - self._started
         if elapsed >= self._next_line or images_seen >= self.total:
             self._next_line = elapsed + self.line_seconds
-            left = elapsed / max(images_seen - self._first, 1) * (self.total - images_seen)
+            left = elapsed / max(images_seen - self._first, 1) * max(self.total - images_seen, 0)
             shown.insert(0, f"{int(left) // 60}:{int(left) % 60:02d} left")
             done = f"{images_seen / 1000:.0f} of {self.total / 1000:.0f} kimg"
             self.say(f"{self.name}: {done}, {', '.join(shown)}")

@@ -379,9 +379,15 @@ def dark(index):
     return Pixels(images)
 
 
+class Detached(nn.Sequential):
+    def forward(self, images):
+        return super().forward(images).detach()
+
+
 BAD = {
     "nan": (lambda n: ascend(NotANumber(), Logit(1), dark(2)), "gradient of Logit.1. is not finite at image 2"),
     "nan, chunked": (lambda n: ascend(NotANumber(), Logit(1), dark(3), chunk=2), "not finite at image 3"),
+    "no gradient": (lambda n: ascend(Detached(n), Logit(1), Pixels.noise(2)), "has no gradient: the classifier lets"),
     "unknown class": (lambda n: ascend(n, Logit(10), Pixels.noise(2)), "no class 10: the classifier has 10 classes"),
     "unknown layer": (lambda n: ascend(n, Channel("c", 1), Pixels.noise(2)), "known are conv1, relu1"),
     "unknown channel": (lambda n: ascend(n, Channel("conv1", 16), Pixels.noise(2)), "shape .16, 24, 24"),

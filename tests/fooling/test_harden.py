@@ -12,6 +12,7 @@ from jsonargparse import auto_cli
 import fooling.harden
 from fooling.classifiers import Classifier
 from fooling.cli import main
+from fooling.errors import UserError
 from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.harden import harden
 from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig, negatives_loss
@@ -142,6 +143,7 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
         (["--negatives.noise=-3"], "counted from 0 up"),
         ([], "say what to teach"),
         (["--negatives.generated", "8"], "generator_folder"),
+        (["--negatives.noise", "8", "--data.folder", "mine"], "folder mine is for the data set named folder"),
         (["--negatives.noise", "8", "--negatives.kinds", "pink"], "unknown noise 'pink'"),
         (["--negatives.climbed", "8", "--negatives.climb.steps", "0"], "steps >= 1"),
     ],
@@ -172,6 +174,14 @@ def test_a_trained_generator_gives_negatives(commands, debug_run):
     done = commands.run("fooling", *arguments, debug_run[0] / "generator")
     assert done.returncode == 0, done.stderr
     assert weights(commands.folder / "run")["logits.bias"].shape == (11,)
+
+
+def test_a_classifier_is_no_generator(tmp_path, lenet):
+    folder = lenet.save_pretrained(tmp_path / "lenet")
+    negatives = NegativesConfig(generated=8, generator_folder=str(folder))
+    with pytest.raises(UserError, match="lenet holds a LeNet, which is no generator"):
+        harden(config(tmp_path / "run", negatives=negatives))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
