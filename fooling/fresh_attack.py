@@ -9,6 +9,7 @@ from torch import nn
 
 from fooling.ascent import Ascent, ascend
 from fooling.errors import require_positive
+from fooling.judge import recognised
 from fooling.objectives import LogProbability
 from fooling.outputs import reject_index
 from fooling.parametrizations import Pixels
@@ -26,6 +27,9 @@ class AttackConfig:
 
     step_size: float = 0.02
     """How far each sign step goes, of the way from black to white."""
+
+    judge: bool = True
+    """Say also how many of the successes an independent judge recognises; it is trained on first use, in a minute."""
 
     def __post_init__(self) -> None:
         require_positive(count=self.count, steps=self.steps, step_size=self.step_size)
@@ -45,13 +49,17 @@ def attack_afresh(classifier: nn.Module, config: AttackConfig, *, seed: int) -> 
     )  # fmt: skip
 
 
-def attack_figures(attack: Ascent) -> dict[str, float]:
-    """What a round reports of it: success at 99 % and at 50 %, the median confidence, and the mean of the steps of
-    those that succeeded (of all, where none did)."""
+def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, float]:
+    """What a round reports of it: success at 99 % and at 50 %, the median confidence, the mean of the steps of those
+    that succeeded (of all, where none did), and the share of those in which the judge sees the target class too."""
     steps = attack.steps[attack.success] if attack.success.any() else attack.steps
-    return {
+    figures = {
         "fooled_99": attack.success.float().mean().item(),
         "fooled_50": (attack.confidences >= 0.5).float().mean().item(),
         "median_confidence": attack.confidences.median().item(),
         "steps_needed": steps.float().mean().item(),
     }
+    if judge is not None and attack.success.any():
+        targets = attack.probabilities[attack.success].argmax(1)  # what it is 99 % sure of
+        figures["recognised"] = recognised(judge, attack.images[attack.success], targets).float().mean().item()
+    return figures

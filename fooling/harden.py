@@ -22,6 +22,7 @@ from fooling.data import Batches, Images, seed_of
 from fooling.figures import draw_gallery
 from fooling.fresh_attack import attack_afresh, attack_figures
 from fooling.grids import write_png
+from fooling.judge import trained_judge
 from fooling.lessons import HardenConfig, make_negatives, negatives_loss
 from fooling.negatives import Pool, Step
 from fooling.panels import percent
@@ -86,6 +87,7 @@ class Teaching:
         self.negatives = make_negatives(config.negatives, self.pool)
         for count in self.negatives.counts:
             run.share(count)  # refuses what the processes cannot share
+        self.judge = run.first_on_each_machine(lambda: trained_judge(config.data)) if config.attack.judge else None
         self.rounds = Rounds()
         self.state = {
             "classifier": self.classifier,
@@ -125,7 +127,7 @@ class Teaching:
         """
         config, run = self.config, self.run
         attack = attack_afresh(self.classifier, config.attack, seed=seed_of(config.seed, _ATTACK, run.images_seen))
-        figures = attack_figures(attack)
+        figures = attack_figures(attack, self.judge)
         if test is not None:
             figures["test_accuracy"] = accuracy(self.classifier, test)
         if run.is_main:
@@ -208,9 +210,10 @@ class Rounds:
         """Such as "round 3: test accuracy 99.20 %, fooled 100.0 % at 99 % in 6.2 steps"."""
         last = self.figures[-1]
         accurate = f"test accuracy {last['test_accuracy']:.2%}, " if "test_accuracy" in last else ""
+        seen = f", the judge recognises {last['recognised']:.1%} of what fooled it" if "recognised" in last else ""
         return (
             f"round {len(self)}: {accurate}fooled {last['fooled_99']:.1%} at 99 % and {last['fooled_50']:.1%} at 50 %,"
-            f" median confidence {last['median_confidence']:.4f}, {last['steps_needed']:.1f} steps"
+            f" median confidence {last['median_confidence']:.4f}, {last['steps_needed']:.1f} steps{seen}"
         )
 
     def write(self, file: Path) -> None:

@@ -1,6 +1,7 @@
 """A classifier is taught what is nothing: by rounds and batch by batch, resumed exactly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,11 @@ from fooling.tracking import WandbConfig
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "negatives:" in p.read_text())
 QUIET = WandbConfig(mode="disabled")
-ATTACK = AttackConfig(count=20, steps=15, step_size=0.1)
+COMMAND = [
+    "harden", "--model", "softmax", "--attack.count", 20, "--attack.steps", 10, "--attack.judge", "false",
+    "--wandb.mode", "disabled",
+]  # fmt: skip
+ATTACK = AttackConfig(count=20, steps=15, step_size=0.1, judge=False)
 
 
 def config(folder, **settings):
@@ -36,19 +41,23 @@ def weights(folder):
     return Classifier.from_pretrained(folder / "classifier").state_dict()
 
 
-def test_rounds_are_measured_drawn_and_taught_from(tmp_path, capsys):
+def test_rounds_are_measured_drawn_and_taught_from(tmp_path, capsys, monkeypatch, softmax):
     folder = tmp_path / "run"
-    harden(config(folder, rounds=2, kimg=6, evaluate_kimg=6, negatives=NegativesConfig(pool=32)))
+    monkeypatch.setattr(fooling.harden, "trained_judge", lambda data: softmax)
+    attack = replace(ATTACK, judge=True)
+    harden(config(folder, rounds=2, kimg=6, evaluate_kimg=6, negatives=NegativesConfig(pool=32), attack=attack))
     rounds = json.loads((folder / "rounds.json").read_text())
     assert len(rounds) == 2
     for figures in rounds:
         assert figures["test_accuracy"] > 0.7 and 0 <= figures["fooled_99"] <= figures["fooled_50"] <= 1
+        assert ("recognised" in figures) == (figures["fooled_99"] > 0)
     # The first round had no negatives, the second was taught with the images that fooled the first.
     assert rounds[0]["fooled_50"] == 1 and rounds[1]["steps_needed"] != rounds[0]["steps_needed"]
     logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["fooled_99"] for line in logged if "fooled_99" in line] == [r["fooled_99"] for r in rounds]
     assert len(list((folder / "samples").glob("*.png"))) == 2
-    assert "round 2: test accuracy" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "round 2: test accuracy" in said and "% of what fooled it" in said
     assert Classifier.from_pretrained(folder / "classifier").reject_class
 
 
@@ -131,7 +140,13 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
     figures = attack_figures(attack)
     assert figures["fooled_99"] == 1 == figures["fooled_50"] and figures["median_confidence"] >= 0.99
     assert attack.probabilities.argmax(1).tolist() == [k % 10 for k in range(20)]
-    assert 1 <= figures["steps_needed"] <= 30
+    assert 1 <= figures["steps_needed"] <= 30 and "recognised" not in figures
+    assert attack_figures(attack, lenet)["recognised"] == 1
+
+    def always_zero(images):
+        return torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)]
+
+    assert attack_figures(attack, always_zero)["recognised"] == pytest.approx(0.1)
     assert not attack.images.equal(attack_afresh(lenet, AttackConfig(count=20, steps=60), seed=1).images)
 
 
@@ -167,11 +182,8 @@ def test_every_shipped_configuration_says_what_the_parser_knows(file):
 
 def test_a_trained_generator_gives_negatives(commands, debug_run):
     """From its folder alone: `fooling` does not import `gan`, the installed package tells it of the class."""
-    arguments = [
-        "harden", "--model", "softmax", "--kimg", 1, "--evaluate_kimg", 1, "--attack.count", 10, "--attack.steps", 5,
-        "--negatives.generated", 8, "--wandb.mode", "disabled", "--output", "run", "--negatives.generator_folder",
-    ]  # fmt: skip
-    done = commands.run("fooling", *arguments, debug_run[0] / "generator")
+    arguments = [*COMMAND, "--kimg", 1, "--evaluate_kimg", 1, "--output", "run", "--negatives.generated", 8]
+    done = commands.run("fooling", *arguments, "--negatives.generator_folder", debug_run[0] / "generator")
     assert done.returncode == 0, done.stderr
     assert weights(commands.folder / "run")["logits.bias"].shape == (11,)
 
@@ -188,9 +200,8 @@ def test_a_classifier_is_no_generator(tmp_path, lenet):
 def test_killed_again_and_again_it_teaches_the_same(commands):
     """Rounds whose images join the pool, climbs that go on where earlier ones ended: nothing of it is lost."""
     arguments = [
-        "harden", "--model", "softmax", "--rounds", 3, "--kimg", 8, "--evaluate_kimg", 4, "--checkpoint_kimg", 0.128,
-        "--attack.count", 20, "--attack.steps", 10, "--negatives.climbed", 8, "--negatives.persistent", 8,
-        "--negatives.pool", 8, "--negatives.climb.steps", 3, "--threads", 1, "--wandb.mode", "disabled",
+        *COMMAND, "--rounds", 3, "--kimg", 8, "--evaluate_kimg", 4, "--checkpoint_kimg", 0.128, "--threads", 1,
+        "--negatives.climbed", 8, "--negatives.persistent", 8, "--negatives.pool", 8, "--negatives.climb.steps", 3,
     ]  # fmt: skip
     assert commands.run("fooling", *arguments, "--output", "whole").returncode == 0
     commands.kill_and_resume("fooling", *arguments, kills=5)
@@ -204,9 +215,8 @@ def test_killed_again_and_again_it_teaches_the_same(commands):
 @pytest.mark.slow
 def test_two_processes_teach_as_one_does(tmp_path, commands):
     arguments = [
-        "harden", "--model", "softmax", "--kimg", 1, "--evaluate_kimg", 1, "--attack.count", 20, "--attack.steps", 10,
+        *COMMAND, "--kimg", 1, "--evaluate_kimg", 1, "--mixed_precision", "no",
         "--negatives.climbed", 8, "--negatives.persistent", 8, "--negatives.noise", 8, "--negatives.climb.steps", 3,
-        "--mixed_precision", "no", "--wandb.mode", "disabled",
     ]  # fmt: skip
     for processes in (1, 2):
         done = commands.run("fooling", *arguments, "--output", tmp_path / str(processes), processes=processes)
