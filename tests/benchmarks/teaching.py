@@ -1,12 +1,12 @@
-"""What teaching costs and gains: the figures of the README's table of taught networks.
+"""What teaching gains against a climb from noise, and what it costs.
 
     fooling train --config configs/classifier.yaml
     fooling harden --config configs/harden.yaml                 # and harden-uniform.yaml, harden-rounds.yaml
     python tests/benchmarks/teaching.py runs/classifier runs/harden runs/harden-uniform runs/harden-rounds
 
 For each: accuracy on the test digits; 1,000 climbs from uniform noise towards every class, nowhere bounded, sign steps
-of 0.02, until 99 % or 400 steps: how many get there, and how many of those an independent judge recognises; how far a
-walk-out gets. Then the cost: CPU seconds of a step of each configuration against one of the plain network, in turns.
+of 0.02, until 99 % or 400 steps: how many get there, and how many of those an independent judge recognises. Then the
+cost: CPU time of a step of each configuration, and of all its steps, against the plain network's, in turns.
 """
 
 from __future__ import annotations
@@ -19,51 +19,31 @@ from pathlib import Path
 import torch
 import yaml
 
-from fooling.attacks import SURE, probabilities
-from fooling.battery import images_of
 from fooling.classifiers import Classifier
 from fooling.data import DataConfig, load
-from fooling.fresh_attack import AttackConfig, attack_afresh
+from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.harden import Teaching
-from fooling.judge import recognised, trained_judge
+from fooling.judge import trained_judge
 from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig
-from fooling.rubbish import KINDS
 from fooling.run import Run
 from fooling.tracking import WandbConfig
 from fooling.train import TrainConfig, Training, accuracy
-from fooling.walkout import walk_out
 
-CONFIGS = ("harden", "harden-uniform", "harden-rounds")
+CONFIGS = ("harden", "harden-uniform", "harden-rounds", "yardstick-ceda", "yardstick-acet")
 
 
 def resistance(folder: str) -> None:
-    """Accuracy, climbs from noise and walk-outs of the classifier of one run."""
-    classifier, judge, test = (
-        Classifier.from_pretrained(Path(folder, "classifier")),
-        trained_judge(DataConfig()),
-        load(split="test"),
-    )
-    attack = attack_afresh(classifier, AttackConfig(count=1000), seed=1)
-    targets, sure = torch.arange(1000) % 10, attack.success
-    seen = recognised(judge, attack.images[sure], targets[sure]).float().mean() if sure.any() else float("nan")
-    drawn = recognised(judge, attack.images, targets).float().mean()
+    """Accuracy of the classifier of one run, and climbs from noise."""
+    classifier, test = Classifier.from_pretrained(Path(folder, "classifier")), load(split="test")
+    figures = attack_figures(attack_afresh(classifier, AttackConfig(), seed=1), trained_judge(DataConfig()))
     print(
-        f"{folder}: accuracy {accuracy(classifier, test):.2%}; climbs from noise: {sure.float().mean():.1%} reach 99 %,"
-        f" of those recognised {seen:.1%} (of all {drawn:.1%}), steps {attack.steps[sure].float().mean():.1f}"
+        f"{folder}: accuracy {accuracy(classifier, test):.2%}; climbs from noise: {figures['fooled_99']:.1%} reach"
+        f" 99 %, of those recognised {figures.get('recognised', float('nan')):.1%}, steps {figures['steps_needed']:.1f}"
     )
-    generator = torch.Generator().manual_seed(0)
-    targets = torch.arange(300) % 10
-    digits = images_of(test, targets, generator)
-    certain = probabilities(classifier, digits).gather(1, targets[:, None])[:, 0] >= SURE
-    digits, targets = digits[certain], targets[certain]
-    for kind in ("uniform", "grey", "black"):
-        walk = walk_out(classifier, digits, targets, KINDS[kind](len(digits), digits, generator), steps=150)
-        seen = recognised(judge, walk.images, targets).float().mean()
-        print(f"  walk-out towards {kind}: {walk.walked.median():.0%} of the way, {seen:.0%} still recognised")
 
 
 def cost(steps: int = 40) -> None:
-    """CPU time of a training step, plain and taught, in turns."""
+    """CPU time of a training step, plain and taught, in turns; and of all the steps that each configuration takes."""
     quiet, data = WandbConfig(mode="disabled"), load()
     with tempfile.TemporaryDirectory() as folder:
         made = {}
@@ -84,8 +64,15 @@ def cost(steps: int = 40) -> None:
                 training.step()
                 run.advance(128)
                 seconds[name] += (time.process_time() - began) * (k >= 5)
+    whole = {
+        name: seconds[name] * training.config.kimg * getattr(training.config, "rounds", 1)
+        for name, (_, training) in made.items()
+    }
     for name, spent in seconds.items():
-        print(f"{name}: {1000 * spent / steps:.1f} ms a step, {spent / seconds['plain']:.1f} times the plain network's")
+        print(
+            f"{name}: {1000 * spent / steps:.1f} ms a step, {spent / seconds['plain']:.1f} times the plain network's;"
+            f" all its steps {whole[name] / whole['plain']:.1f} times"
+        )
 
 
 def _config(file: str, settings: dict) -> HardenConfig:
