@@ -17,11 +17,12 @@ from fooling.figures import draw_gallery
 from fooling.panels import percent
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 92rem; margin: 2rem auto; padding: 0 1rem }
 h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .6rem } p { max-width: 46rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0 }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-th:first-child, td:first-child { text-align: left; white-space: normal } thead th { border-bottom: 2px solid #222 }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff }
+thead th { border-bottom: 2px solid #222 }
 td.bar { background: linear-gradient(to right, #f4a582 var(--share), transparent var(--share)) }
 .warning { border-left: 6px solid #b2182b; padding: .4rem .8rem; background: #fbeceb }
 .fine { border-left: 6px solid #2166ac; padding: .4rem .8rem; background: #eaf1f8 }
@@ -88,7 +89,7 @@ def audit_page(reports: Sequence[Examination], pictures: Mapping[str, np.ndarray
 def _summary(reports: Sequence[Examination]) -> str:
     return _table(["", *(report.label for report in reports)], summary(reports)) + (
         "<p class=hint>Means over all kinds of rubbish to start from. Lower is better, but where (+) says otherwise."
-        " A judge's share after a walk is that of the ends which it still takes for the class.</p>"
+        "</p>"
     )
 
 

@@ -32,8 +32,10 @@ _LINES: tuple[tuple[str, Callable[[Examination], Cell]], ...] = (
     ("false positives at 95 % true ones, attacked", lambda r: str(Share(_box(r)["fpr95"]))),
     ("AUROC, clean against rubbish as it is (+)", lambda r: f"{_box(r)['auroc_start']:.3f}"),
     ("fewest steps of a success (+)", lambda r: f"{_box(r)['steps']:g}"),
-    ("walked towards noise, median", lambda r: _walked(r, "uniform")),
-    ("walked towards grey, median", lambda r: _walked(r, "grey")),
+    ("walked from a real image towards noise, median", lambda r: str(_walk(r, "uniform", "walked_median"))),
+    ("recognised by the judge there (+)", lambda r: str(_walk(r, "uniform", "recognised"))),
+    ("walked from a real image towards grey, median", lambda r: str(_walk(r, "grey", "walked_median"))),
+    ("recognised by the judge there (+)", lambda r: str(_walk(r, "grey", "recognised"))),
     ("classes bred without gradients", lambda r: f"{len(r.masking.evolution_classes)} of {len(r.classes)}"),
     ("noise times how much is 99.9 % sure (+)", lambda r: f"{r.scale:.3g}"),
 )
@@ -60,10 +62,5 @@ def _box(report: Examination) -> dict[str, float]:
     return report.overall("box")
 
 
-def _walked(report: Examination, destination: str) -> str:
-    """Such as "48 % (judge 3 %)": the median way, and the share of ends that the judge still recognises."""
-    if destination not in report.walk_figures:
-        return "-"
-    figures = report.walk_figures[destination]
-    seen = f" (judge {figures['recognised']:.0%})" if "recognised" in figures else ""
-    return f"{figures['walked_median']:.0%}{seen}"
+def _walk(report: Examination, destination: str, figure: str) -> Share:
+    return Share(report.walk_figures.get(destination, {}).get(figure, float("nan")))
