@@ -21,7 +21,7 @@ from fooling.audit_summary import table
 from fooling.classifiers import load_classifier
 from fooling.data import DataConfig, Images, load, load_config
 from fooling.errors import MissingFile, UserError
-from fooling.examination import Effort, examine
+from fooling.examination import Effort, Examination, examine
 from fooling.images import check_fit
 from fooling.judge import trained_judge
 from fooling.outputs import reject_index
@@ -91,17 +91,24 @@ def audit(config: AuditConfig) -> Path:
     others, judge = _others(config, data), trained_judge(config.data)
     known = [trained_classifier(model) for model in MODELS] if config.data == DataConfig() else []
     effort = THOROUGH if config.thorough else QUICK
-    labels = _labels(list(classifiers))
-    reports = [
-        examine(label, classifier, data, others, judge, _another(classifier, known), effort, seed=config.seed)
-        for label, classifier in zip(labels, classifiers.values(), strict=True)
-    ]
+    reports: list[Examination] = []
+    try:
+        for label, classifier in zip(_labels(list(classifiers)), classifiers.values(), strict=True):
+            another = _another(classifier, known)
+            reports.append(examine(label, classifier, data, others, judge, another, effort, seed=config.seed))
+    finally:  # one that cannot be climbed, or Ctrl-C, does not lose what was found out about those before
+        if reports:
+            _write(reports, results, effort, config.seed)
+    return results.folder
+
+
+def _write(reports: list[Examination], results: Results, effort: Effort, seed: int) -> None:
     print(table(reports))
     with results:
         pictures = audit_pictures(reports)
         for name, picture in pictures.items():
             results.picture(name, picture)
-        results.text("audit.html", audit_page(reports, pictures, effort, seed=config.seed))
+        results.text("audit.html", audit_page(reports, pictures, effort, seed=seed))
         results.numbers(
             {"classifiers": {report.label: report.numbers() for report in reports}},
             **{f"{r.label}/{kind}": found["box"].images for r in reports for kind, found in r.found.items()},
@@ -109,7 +116,6 @@ def audit(config: AuditConfig) -> Path:
         results.tracker.log(
             {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
         )
-    return results.folder
 
 
 def _load(config: AuditConfig, source: str) -> nn.Module:

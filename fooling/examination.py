@@ -77,21 +77,20 @@ class Examination:
 
     def numbers(self) -> dict[str, Any]:
         """All of it but the images, as plain values; None where there is no such number, or it is infinite."""
-        return _finite(self._numbers())
-
-    def _numbers(self) -> dict[str, Any]:
-        return {
-            "accuracy": self.accuracy,
-            "calibration_error": self.calibration_error,
-            "clean_confidence": self.clean_confidence,
-            "reject_class": self.rejects,
-            "scale_to_certainty": self.scale,
-            "overall": {budget: self.overall(budget) for budget in BUDGETS},
-            "starts": self.figures,
-            "walk_outs": self.walk_figures,
-            "checks": self.masking.numbers(),
-            "warnings": self.masking.signs,
-        }
+        return _finite(
+            {
+                "accuracy": self.accuracy,
+                "calibration_error": self.calibration_error,
+                "clean_confidence": self.clean_confidence,
+                "reject_class": self.rejects,
+                "scale_to_certainty": self.scale,
+                "overall": {budget: self.overall(budget) for budget in BUDGETS},
+                "starts": self.figures,
+                "walk_outs": self.walk_figures,
+                "checks": self.masking.numbers(),
+                "warnings": self.masking.signs,
+            }
+        )
 
 
 OTHER_CLASSES = "other classes"

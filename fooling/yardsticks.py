@@ -44,11 +44,12 @@ def scale_to_certainty(classifier: nn.Module, images: Tensor, classes: int, *, c
     Far outside [0, 1] every ReLU network without a remedy is certain of something (Hein et al. 2019,
     arXiv:1812.05720, theorem 3.1).
     """
+    images = images.to(next(classifier.parameters(), images).device)
     needed = torch.full((len(images),), torch.inf)
     alpha = 1.0
     while alpha < 1e15 and needed.isinf().any():
         waiting = needed.isinf().nonzero()[:, 0]
-        probabilities = classifier(alpha * images[waiting]).double().softmax(1)[:, :classes]
+        probabilities = classifier(alpha * images[waiting]).double().softmax(1)[:, :classes].cpu()
         needed[waiting[probabilities.amax(1) >= certain]] = alpha
         alpha *= 1.25
     return needed

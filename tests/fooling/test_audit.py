@@ -176,6 +176,17 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     assert main("fooling", verbs, ["audit", str(folder), "theirs:load", "--output", "out", *options]) == 0
     out = capsys.readouterr().out
     assert "theirs:load" in out and "fooled with rubbish, anywhere in the box" in out and "at most about" in out
+    (tmp_path / "broken.py").write_text(
+        "import theirs\n"
+        "class Net(theirs.Net):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x) * float('nan')\n"
+    )
+    models = [str(folder), "broken:Net"]
+    assert main("fooling", verbs, ["audit", *models, "--output", "half", *options]) == 2
+    out = capsys.readouterr()
+    assert "is not finite" in out.err and "fooled with rubbish" in out.out  # what was found before is not lost
+    assert set(json.loads((tmp_path / "half" / "summary.json").read_text())["classifiers"]) == {"run"}
     text = (tmp_path / "out" / "summary.json").read_text()
     assert "NaN" not in text and "Infinity" not in text  # which JSON does not know
     summary = json.loads(text)
