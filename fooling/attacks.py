@@ -19,7 +19,7 @@ from fooling.cpu_speed import sped_up
 from fooling.criteria import Criterion
 from fooling.data import seed_of
 from fooling.objectives import Logit, LogProbability, Margin, Objective
-from fooling.outputs import Outputs, at
+from fooling.outputs import Outputs, at, gradient_of
 from fooling.parametrizations import Pixels
 
 SURE = 0.99
@@ -140,11 +140,11 @@ class Transfer:
     follow: bool = True
 
     def __call__(self, classifier: nn.Module, starts: Tensor, targets: Tensor, bounds: Bounds, steps: int) -> Best:
-        there = Climb(LogProbability, "sign", 0.02)(self.other, starts, targets, bounds, steps).images
-        if self.follow:
-            return Adaptive()(classifier, there, targets, bounds, steps)
-        confidences = at(probabilities(classifier, there), targets)
-        return Best(there, confidences, torch.zeros(len(starts), dtype=torch.int64))
+        there = Climb(LogProbability, "sign", 0.02)(self.other, starts, targets, bounds, steps)
+        if not self.follow:
+            return Best(there.images, at(probabilities(classifier, there.images), targets), there.steps)
+        best = Adaptive()(classifier, there.images, targets, bounds, steps)
+        return Best(best.images, best.confidences, there.steps + best.steps)
 
 
 def attacks(*, restarts: int, seed: int) -> dict[str, Attack]:
@@ -177,5 +177,5 @@ def log_probability(classifier: nn.Module, images: Tensor, targets: Tensor) -> t
     for some, wanted in zip(images.split(128), targets.split(128), strict=True):
         some = some.detach().requires_grad_()
         values = at(classifier(some).float().log_softmax(1), wanted)
-        parts.append((values.detach(), torch.autograd.grad(values.sum(), some)[0]))
+        parts.append((values.detach(), gradient_of(values.sum(), some, "the log-probability")))
     return tuple(map(torch.cat, zip(*parts, strict=True)))

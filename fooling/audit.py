@@ -10,7 +10,7 @@ Old images are never replayed. The same seed gives the same table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -84,18 +84,25 @@ def audit(config: AuditConfig) -> Path:
     data = load_config(config.data, "test")
     if data.labels is None:
         raise UserError(f"an audit needs labels, and {config.data.name} has none")
+    if len(data.class_names) < 2:
+        raise UserError(f"an audit needs two classes or more, and {config.data.name} has {len(data.class_names)}")
     classifiers = {source: _load(config, source) for source in dict.fromkeys(config.models)}
     for source, classifier in classifiers.items():
         _check_fits(source, classifier, data)
     results = Results("audit", config.output, config.wandb, asdict(config))
     others, judge = _others(config, data), trained_judge(config.data)
-    known = [trained_classifier(model) for model in MODELS] if config.data == DataConfig() else []
+    known = [trained_classifier(model) for model in MODELS] if replace(config.data, root=None) == DataConfig() else []
+    if not known:
+        print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
     effort = THOROUGH if config.thorough else QUICK
     reports: list[Examination] = []
     try:
         for label, classifier in zip(_labels(list(classifiers)), classifiers.values(), strict=True):
             another = _another(classifier, known)
-            reports.append(examine(label, classifier, data, others, judge, another, effort, seed=config.seed))
+            try:
+                reports.append(examine(label, classifier, data, others, judge, another, effort, seed=config.seed))
+            except UserError as error:
+                raise UserError(f"{label}: {error}") from error
     finally:  # one that cannot be climbed, or Ctrl-C, does not lose what was found out about those before
         if reports:
             _write(reports, results, effort, config.seed)

@@ -94,9 +94,9 @@ def _summary(reports: Sequence[Examination]) -> str:
 
 
 def _warnings(report: Examination) -> str:
-    if not report.masking.signs:
+    if not report.warnings:
         return "<p class=fine>No sign that this network hides its gradient.</p>"
-    return "".join(f"<p class=warning>{html.escape(warning)}.</p>" for warning in report.masking.signs)
+    return "".join(f"<p class=warning>{html.escape(warning)}.</p>" for warning in report.warnings)
 
 
 def _starts(report: Examination, pictures: Mapping[str, np.ndarray]) -> list[str]:

@@ -27,9 +27,10 @@ _LINES: tuple[tuple[str, Callable[[Examination], Cell]], ...] = (
     ("of that, recognised by the judge (+)", lambda r: str(Share(_box(r)["recognised"]))),
     ("90 % sure", lambda r: Share(_box(r)["fooled_90"])),
     ("50 % sure", lambda r: Share(_box(r)["fooled_50"])),
-    ("mean confidence reached", lambda r: f"{_box(r)['mean_confidence']:.3f}"),
+    ("mean highest confidence reached", lambda r: f"{_box(r)['mean_confidence']:.3f}"),
     ("AUROC, clean against attacked (+)", lambda r: f"{_box(r)['auroc']:.3f}"),
     ("false positives at 95 % true ones, attacked", lambda r: str(Share(_box(r)["fpr95"]))),
+    ("99 % sure of rubbish as it is, of any class", lambda r: str(Share(_box(r)["sure_start"]))),
     ("AUROC, clean against rubbish as it is (+)", lambda r: f"{_box(r)['auroc_start']:.3f}"),
     ("fewest steps of a success (+)", lambda r: f"{_box(r)['steps']:g}"),
     ("walked from a real image towards noise, median", lambda r: str(_walk(r, "uniform", "walked_median"))),
@@ -47,14 +48,14 @@ def summary(reports: Sequence[Examination]) -> list[list[Cell]]:
 
 
 def table(reports: Sequence[Examination]) -> str:
-    """The classifiers side by side as text, and below them the signs that one hides its gradient."""
+    """The classifiers side by side as text, and below them every warning."""
     rows = [["", *(report.label for report in reports)], *([str(cell) for cell in row] for row in summary(reports))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    lines += [f"warning: {report.label}: {sign}" for report in reports for sign in report.masking.signs]
+    lines += [f"warning: {report.label}: {sign}" for report in reports for sign in report.warnings]
     return "\n".join(lines)
 
 

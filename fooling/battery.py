@@ -61,8 +61,13 @@ class Found:
         """The same of some of the images."""
         return Found(*(values[which] for name, values in vars(self).items() if name != "judge"), judge=self.judge)
 
-    def offer(self, numbers: Tensor, best: Best, by: str) -> None:
-        """What an attack has made of the images numbered (k,)."""
+    def take_over(self, other: Found) -> None:
+        """What was found for the same images elsewhere counts here too."""
+        everything = torch.arange(len(self.targets))
+        self.offer(everything, Best(other.images, other.confidences, other.steps), other.by)
+
+    def offer(self, numbers: Tensor, best: Best, by: str | list[str]) -> None:
+        """What an attack has made of the images numbered (k,); by: its name, or one for each of all images."""
         sure = best.confidences >= SURE
         rubbish = sure.clone()
         if self.judge is not None:
@@ -73,7 +78,7 @@ class Found:
         self.images[chosen], self.confidences[chosen] = best.images[worse], best.confidences[worse]
         self.rubbish[chosen] = rubbish[worse]
         for number in chosen.tolist():
-            self.by[number] = by
+            self.by[number] = by if isinstance(by, str) else by[number]
 
 
 def run_battery(

@@ -118,9 +118,9 @@ class Adapted(nn.Module):
         super().__init__()
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise UserError(f"input_shape must be (channels, height, width), got {tuple(input_shape)}")
-        low, high = value_range
-        if not low < high:
+        if len(value_range) != 2 or not value_range[0] < value_range[1]:
             raise UserError(f"value_range must be (low, high) with low < high, got {tuple(value_range)}")
+        low, high = value_range
         for name, values in (("mean", mean), ("std", std)):
             if len(values) not in (1, input_shape[0]):
                 raise UserError(f"{name} needs 1 or {input_shape[0]} numbers, one for each channel, got {len(values)}")
@@ -135,7 +135,9 @@ class Adapted(nn.Module):
         self.num_classes = self._count_logits()
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.module(images * self.scale + self.shift)
+        """Computed in the module's own precision; the logits come in that of the images."""
+        logits = self.module((images * self.scale + self.shift).to(self.scale.dtype))
+        return logits.to(images.dtype) if isinstance(logits, Tensor) else logits
 
     def _count_logits(self) -> int:
         with frozen(self), torch.no_grad():
@@ -169,7 +171,7 @@ def load_classifier(
     name = str(source)
     if not name.startswith(HUB) and re.fullmatch(r"[\w.]+:\w+", name) and not Path(name).exists():
         if input_shape is None:
-            raise UserError(f"{name}: state the images it takes with input_shape=(channels, height, width)")
+            raise UserError(f"{name}: state the images it takes, --shape 1 28 28 or input_shape=(1, 28, 28) in Python")
         module = _import(name)
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
     return Classifier.from_pretrained(source)

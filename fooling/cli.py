@@ -62,7 +62,7 @@ def _call(program: str, function: Callable[..., Any], argv: list[str]) -> None:
     config_class = hints[parameters[0]] if len(parameters) == 1 else None
     argv = _for_the_parser(argv, config_class if is_dataclass(config_class) else function)
     if is_dataclass(config_class):
-        argv = _leading_list(argv, config_class)
+        argv = _list_first(argv, config_class)
         function(auto_cli(config_class, args=argv, prog=program, parser_class=Parser))
     else:
         auto_cli(function, args=argv, prog=program, parser_class=Parser)
@@ -102,13 +102,20 @@ def _without_underscores(text: str) -> str:
     return re.sub(rf"\b({'|'.join(kwlist)})_\b", r"\1", text, flags=re.IGNORECASE)
 
 
-def _leading_list(argv: list[str], config_class: type) -> list[str]:
-    """The arguments before the first option as one list, where the first field is a list that must be given."""
+def _list_first(argv: list[str], config_class: type) -> list[str]:
+    """The arguments that belong to no option, wherever they stand, as one list in front, where the first field is a
+    list that must be given. Every option has one value by now, but for those of the parser's own."""
     first = fields(config_class)[0]
-    count = next((i for i, argument in enumerate(argv) if argument.startswith("-")), len(argv))
-    if first.default is MISSING and first.default_factory is MISSING and count:
-        return [json.dumps(argv[:count]), *argv[count:]]
-    return argv
+    if first.default is not MISSING or first.default_factory is not MISSING:
+        return argv
+    given: list[str] = []
+    options: list[str] = []
+    awaited = False  # is this token the value of the option before it?
+    for token in argv:
+        option = token.startswith("-") and not awaited
+        (options if option or awaited else given).append(token)
+        awaited = option and "=" not in token and token not in ("-h", "--help", "--print_config")
+    return [json.dumps(given), *options] if given else options
 
 
 def _fail(message: str) -> int:

@@ -16,7 +16,7 @@ from fooling.data import seed_of
 from fooling.errors import UserError
 from fooling.images import blurred, check_images
 from fooling.objectives import Objective
-from fooling.outputs import Outputs, PerImage
+from fooling.outputs import Outputs, PerImage, gradient_of
 from fooling.parametrizations import Parametrization
 
 # When more than this part of the images arrive at once, a new forward pass for the others is cheaper than a backward
@@ -124,12 +124,7 @@ class Climb:
         """Every image's own gradient (n, ...), without touching any parameter's `.grad`."""
         with torch.enable_grad():
             total = some.objective.score(outputs).sum()
-        if not total.requires_grad:
-            raise UserError(
-                f"{some.objective} has no gradient: the classifier lets none through to its images, as under no_grad"
-                " or after detach (evolution needs none)"
-            )
-        (gradient,) = torch.autograd.grad(total, some.params)
+        gradient = gradient_of(total, some.params, some.objective)
         if not torch.isfinite(gradient.sum()):
             bad = ~torch.isfinite(gradient.flatten(1)).all(1)
             raise UserError(f"the gradient of {some.objective} is not finite at image {int(some.numbers[bad][0])}")

@@ -51,7 +51,8 @@ class Examination:
     scale: the median factor by which noise must be multiplied for the network to be 99.9 % sure of it.
     walks: destination -> the walk-outs. walk_figures: the same -> the median and the longest way, and the share of ends
         that the judge still recognises.
-    masking: what was found by those who look for a hidden gradient; its signs are the warnings of the report.
+    masking: what was found by those who look for a hidden gradient.
+    caveats: what else makes the figures say less than they seem to.
     """
 
     label: str
@@ -66,6 +67,12 @@ class Examination:
     walks: dict[str, WalkOut] = field(default_factory=dict)
     walk_figures: dict[str, dict[str, float]] = field(default_factory=dict)
     masking: Masking | None = None
+    caveats: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """All that a reader must know before believing the figures, one sentence each."""
+        return [*self.caveats, *(self.masking.signs if self.masking else [])]
 
     def overall(self, budget: str) -> dict[str, float]:
         """The means over all kinds of start that are rubbish; of the fewest steps, the least."""
@@ -88,7 +95,7 @@ class Examination:
                 "starts": self.figures,
                 "walk_outs": self.walk_figures,
                 "checks": self.masking.numbers(),
-                "warnings": self.masking.signs,
+                "warnings": self.warnings,
             }
         )
 
@@ -117,6 +124,7 @@ def examine(
     say(f"{label}: {_forecast(classifier, images, targets, len(ways) + len(transfer), effort)}")
     raw = probabilities(classifier, images)[:, :classes].amax(1)
     places = _places(starts)
+    whole: dict[str, Found] = {}
     count = len(BUDGETS) * (len(ways) + len(transfer))
     with tqdm(total=count, desc=f"attacking {label}", unit="attack", delay=2, leave=False, disable=None) as bar:
         for budget, radius in BUDGETS.items():
@@ -124,9 +132,16 @@ def examine(
             found = run_battery(classifier, judge, images, targets, ways, **settings)
             reached = found.sure.clone()  # by its own gradient, before another network helps
             run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
-            for kind, place in places.items():
-                report.found.setdefault(kind, {})[budget] = found.select(place)
-                report.figures.setdefault(kind, {})[budget] = figures_of(found.select(place), clean, raw[place])
+            if budget == "box":
+                found.take_over(whole["ball"])  # which is a part of the box
+            whole[budget] = found
+    for budget, found in whole.items():
+        # Whoever tells rubbish by its confidence sees the likeliest class, and may be given the start as it is.
+        highest = torch.maximum(raw, probabilities(classifier, found.images)[:, :classes].amax(1))
+        for kind, place in places.items():
+            of_kind = found.select(place)
+            report.found.setdefault(kind, {})[budget] = of_kind
+            report.figures.setdefault(kind, {})[budget] = figures_of(of_kind, clean, raw[place], highest[place])
     _walk_out(report, classifier, data, judge, classes, effort, seed)
     report.masking = look_for_masking(
         classifier, (images, targets), starts["uniform"], reached[places["uniform"]],
@@ -143,24 +158,30 @@ def _places(starts: dict[str, tuple[Tensor, Tensor]]) -> dict[str, slice]:
     return {kind: slice(end - len(starts[kind][1]), end) for kind, end in zip(starts, ends, strict=True)}
 
 
-def figures_of(found: Found, clean: Tensor, raw: Tensor) -> dict[str, float]:
+def figures_of(found: Found, clean: Tensor, raw: Tensor, highest: Tensor) -> dict[str, float]:
     """What the table says of a kind of start.
 
-    clean: (m,), the confidences of clean test images. raw: (n,), those of the starts before any attack.
-    fooled_50, fooled_90, fooled_99: the share of which the classifier is as sure as that, at the worst.
+    clean: (m,), the confidences of clean test images, each in its likeliest class. raw: (n,), those of the starts
+    before any attack. highest: (n,), those of the attacked images, and never below those of their starts.
+
+    fooled_50, fooled_90, fooled_99: the share of which the classifier is as sure as that of the target, at the worst.
     rubbish_99: the share of which it is 99 % sure and the judge does not see it; recognised: the share of those that it
     is sure of that the judge does see.
-    auroc, fpr95: of clean images against the attacked ones; auroc_start, fpr95_start: against the starts as they were.
+    median_confidence, mean_confidence: of the highest. auroc, fpr95: of clean images against them.
+    sure_start: the share of starts that it is 99 % sure of, whatever the class. auroc_start, fpr95_start: of clean
+    images against the starts.
+    steps: the fewest in which an attack made it sure of the target.
     """
-    p, sure = found.confidences, found.sure
+    sure = found.sure
     return {
-        **{f"fooled_{bar}": (p >= bar / 100).float().mean().item() for bar in (50, 90, 99)},
+        **{f"fooled_{bar}": (found.confidences >= bar / 100).float().mean().item() for bar in (50, 90, 99)},
         "rubbish_99": found.rubbish.float().mean().item(),
         "recognised": found.recognised[sure].float().mean().item() if sure.any() else float("nan"),
-        "median_confidence": p.median().item(),
-        "mean_confidence": p.mean().item(),
-        "auroc": auroc(clean, p),
-        "fpr95": false_positive_rate(clean, p),
+        "median_confidence": highest.median().item(),
+        "mean_confidence": highest.mean().item(),
+        "auroc": auroc(clean, highest),
+        "fpr95": false_positive_rate(clean, highest),
+        "sure_start": (raw >= SURE).float().mean().item(),
         "auroc_start": auroc(clean, raw),
         "fpr95_start": false_positive_rate(clean, raw),
         "steps": found.steps.min().item(),
@@ -182,8 +203,27 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
         calibration_error=calibration_error(top, correct),
         clean_confidence=confidences.mean().item(),
         scale=scale_to_certainty(classifier, noise, classes).median().item(),
+        caveats=_caveats(classifier, to_float(data.images[:100]), confidences),
     )
     return report, confidences
+
+
+def _caveats(classifier: nn.Module, images: Tensor, confidences: Tensor) -> list[str]:
+    """What is wrong with a classifier that the battery cannot measure; confidences: of all clean images."""
+    device = next(classifier.parameters(), images).device
+    with torch.no_grad(), frozen(classifier):
+        once, again = (classifier(images.to(device)).float() for _ in range(2))
+    caveats = []
+    if (once >= 0).all() and ((once.sum(1) - 1).abs() < 1e-3).all():
+        caveats.append("it gives probabilities where logits are expected, so none of its confidences is what it means")
+    sure = (confidences >= SURE).float().mean().item()
+    if sure < 0.5:
+        caveats.append(
+            f"it is 99 % sure of only {sure:.0%} of the clean images, so not being fooled at 99 % says little"
+        )
+    if (once.softmax(1) - again.softmax(1)).abs().max() > 1e-3:
+        caveats.append("its answers change from one look to the next, so a success may be luck")
+    return caveats
 
 
 def _walk_out(

@@ -84,7 +84,7 @@ class Teaching:
         self.classifier = self._new_classifier(0).to(run.device, memory_format=layout)
         self.optimizer = self._new_optimizer()
         self.pool = Pool()
-        self.negatives = make_negatives(config.negatives, self.pool)
+        self.negatives = make_negatives(config.negatives, self.pool, data.images.shape[1:])
         for count in self.negatives.counts:
             run.share(count)  # refuses what the processes cannot share
         self.judge = run.first_on_each_machine(lambda: trained_judge(config.data)) if config.attack.judge else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from fooling.data import DataConfig, load_config
 from fooling.errors import UserError, require_positive
 from fooling.fresh_attack import AttackConfig
-from fooling.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Source, Worst
+from fooling.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Source, Worst, check_shape
 from fooling.pretrained import Pretrained
 from fooling.rubbish import STARTS
 from fooling.run import RunConfig
@@ -155,12 +157,18 @@ class HardenConfig(RunConfig):
             raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
         if self.model not in MODELS:
             raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
+        if self.ramp_kimg < 0:
+            raise UserError(f"ramp_kimg must be at least 0, got {self.ramp_kimg}")
+        if self.kimg * 1000 < self.batch_size:
+            raise UserError(f"a round of {self.kimg} kimg is shorter than a batch of {self.batch_size} images")
+        if self.rounds == 1 and sum(self.negatives.counts) == self.negatives.pool > 0:
+            raise UserError("the pool is empty until a round has ended: give --rounds 2 or more, or other negatives")
         if max(self.negatives.counts) == 0:
             raise UserError("say what to teach, such as --config configs/harden.yaml or --negatives.climbed 32")
 
 
-def make_negatives(config: NegativesConfig, pool: Pool) -> Mix:
-    """The sources that are asked for, mixed."""
+def make_negatives(config: NegativesConfig, pool: Pool, shape: Sequence[int]) -> Mix:
+    """The sources that are asked for, mixed. Raises UserError where one gives no images of `shape` (c, h, w)."""
     noise, climb = Noise(config.kinds), config.climb
     settings = {
         "steps": climb.steps,
@@ -174,11 +182,15 @@ def make_negatives(config: NegativesConfig, pool: Pool) -> Mix:
     if config.persistent:
         parts.append((Worst(Persistent(noise, reseed=config.reseed), **settings), config.persistent))
     if config.others:
-        parts.append((Others(load_config(config.others_data)), config.others))
+        others = load_config(config.others_data)
+        check_shape(others.images.shape[1:], shape)
+        parts.append((Others(others), config.others))
     if config.generated:
         generator = Pretrained.from_pretrained(config.generator_folder)
         if not hasattr(generator, "latent_dim"):
             raise UserError(f"{config.generator_folder} holds a {type(generator).__name__}, which is no generator")
+        with torch.no_grad():
+            check_shape(generator.eval()(torch.zeros(1, generator.latent_dim)).shape[1:], shape)
         parts.append((Generated(generator), config.generated))
     return Mix(*[(source, count) for source, count in parts if count])
 

@@ -28,7 +28,7 @@ RADII = (0.05, 0.1, 0.2, 0.3, 0.5, None)
 class Masking:
     """What was tried, and the signs that were seen; shares from 0 to 1.
 
-    without_gradient: of all starts, the share where log p(target) has no gradient at all.
+    without_gradient: of all starts that it is not yet sure of, the share where log p(target) has no gradient at all.
     gradient: of uniform noise, the share that its own gradient brought to 99 %. gradient_classes: to which classes.
     transfer: the share that a climb on another network brought there. None: there was no other.
     evolution: the climb without gradients. evolution_classes: those that it brought to 99 %; evolution_rubbish: those
@@ -123,8 +123,9 @@ def _signs(found: Masking, targets: set[int], class_names: Sequence[str]) -> lis
 def _without_gradient(classifier: nn.Module, images: Tensor, targets: Tensor) -> float:
     device = next(classifier.parameters(), images).device
     with frozen(classifier):
-        _, gradient = log_probability(classifier, images.to(device), targets.to(device))
-    return _share(gradient.flatten(1).abs().amax(1) == 0)
+        log_p, gradient = log_probability(classifier, images.to(device), targets.to(device))
+    unsure = log_p.exp() < SURE  # where a probability is 1, it has no gradient, and needs none
+    return _share(gradient.flatten(1).abs().amax(1)[unsure] == 0) if unsure.any() else 0.0
 
 
 def _climbed_within(radius: float | None, classifier: nn.Module, images: Tensor, targets: Tensor, steps: int) -> float:

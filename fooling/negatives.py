@@ -108,7 +108,8 @@ class Others(Source):
 
     def draw(self, count: int, step: Step) -> Tensor:
         which = torch.randint(len(self.data), (count,), generator=step.generator)[step.share(count)]
-        return _fitting(to_float(self.data.images[which]), step)
+        check_shape(self.data.images.shape[1:], step.images.shape[1:])
+        return to_float(self.data.images[which])
 
 
 class Generated(Source):
@@ -124,7 +125,9 @@ class Generated(Source):
     def draw(self, count: int, step: Step) -> Tensor:
         latents = torch.randn(count, self.latent_dim, generator=step.generator)[step.share(count)]
         device = next(step.classifier.parameters()).device
-        return _fitting(self.generator.to(device)(latents.to(device)).float().cpu(), step)
+        images = self.generator.to(device)(latents.to(device)).float().cpu()
+        check_shape(images.shape[1:], step.images.shape[1:])
+        return images
 
 
 class Persistent(Source):
@@ -185,6 +188,8 @@ class Worst(Source):
     ):
         if steps < 1 or not 0 < sizes[0] <= sizes[1]:
             raise UserError(f"climbs need steps >= 1 and 0 < smallest <= largest size, got {steps} and {sizes}")
+        if ball is not None and ball <= 0:
+            raise UserError(f"the ball of the climbs needs a radius above 0, got {ball}")
         self.starts, self.steps, self.sizes, self.varied, self.ball = starts, steps, sizes, varied, ball
 
     def draw(self, count: int, step: Step) -> Tensor:
@@ -238,10 +243,10 @@ class Mix:
             source.load_state_dict(state[str(number)])
 
 
-def _fitting(images: Tensor, step: Step) -> Tensor:
-    if images.shape[1:] != step.images.shape[1:]:
-        raise UserError(f"negatives are {tuple(images.shape[1:])} images, the data's {tuple(step.images.shape[1:])}")
-    return images
+def check_shape(shape: Sequence[int], expected: Sequence[int]) -> None:
+    """Raise UserError unless negatives have the shape (c, h, w) of the data's images."""
+    if tuple(shape) != tuple(expected):
+        raise UserError(f"negatives are {tuple(shape)} images, the data's {tuple(expected)}")
 
 
 class VariedStep(PerImage):

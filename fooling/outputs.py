@@ -118,6 +118,19 @@ class PerImage:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def gradient_of(total: Tensor, images: Tensor, what: object) -> Tensor:
+    """The gradient of a sum over images (n, ...), which is every image's own; no parameter's `.grad` is touched.
+
+    Raises UserError, which names `what`, where the classifier lets no gradient through to its images.
+    """
+    if not total.requires_grad:
+        raise UserError(
+            f"{what} has no gradient: the classifier lets none through to its images, as under no_grad or after detach"
+            " (evolution needs none)"
+        )
+    return torch.autograd.grad(total, images)[0]
+
+
 def as_target(target: int | Iterable[int] | Tensor) -> int | Tensor:
     """A class for all images (int), or int64 (n,) with one for each. Raises UserError for anything else."""
     if isinstance(target, int) and not isinstance(target, bool):

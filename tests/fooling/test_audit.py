@@ -134,6 +134,55 @@ def test_a_network_that_hides_its_gradient_is_flagged(lenet, softmax, data):
     assert "warning: masked: " in table([report])
 
 
+class Odd(nn.Module):
+    """A network inside, and something odd about it."""
+
+    num_classes, input_shape = 10, (1, 28, 28)
+
+    def __init__(self, inside, oddity):
+        super().__init__()
+        self.inside, self.oddity = inside, oddity
+
+    def forward(self, images):
+        return self.oddity(self.inside(images))
+
+
+def one_answer(logits):
+    return 0 * logits + 50 * torch.eye(10)[3]
+
+
+ODDITIES = {
+    "probabilities": (lambda logits: logits.softmax(1), "it gives probabilities where logits are expected"),
+    "doubtful": (lambda logits: 0.1 * logits, "sure of only 0% of the clean images"),
+    "random": (lambda logits: logits + torch.randn_like(logits), "change from one look to the next"),
+    "one answer": (one_answer, "the gradient is zero at 100%"),
+}
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+def test_what_makes_figures_say_little_is_said_before_them(name, lenet, data):
+    oddity, message = ODDITIES[name]
+    effort = Effort(images=10, steps=2, restarts=0, walks=2, walk_steps=2)
+    with torch.random.fork_rng():
+        report = examine(name, Odd(lenet, oddity).eval(), data, {}, None, None, effort, seed=0)
+    assert message in " / ".join(report.warnings) and message in audit_page(
+        [report], audit_pictures([report]), effort, seed=0
+    )
+    if name == "one answer":  # sure of a class that it was not climbed to: that is no resistance
+        box = report.overall("box")
+        assert box["fooled_99"] == pytest.approx(0.1) and box["sure_start"] == box["mean_confidence"] == 1
+        assert box["auroc"] == box["auroc_start"] == 0.5
+
+
+def test_what_is_found_in_the_ball_is_found_in_the_box(plain_report):
+    for by_budget in plain_report.found.values():
+        ball, box = by_budget["ball"], by_budget["box"]
+        assert (box.rubbish | ~ball.rubbish).all() and (box.steps <= ball.steps).all()
+        assert (box.rubbish | (box.confidences >= ball.confidences)).all()
+    for row in plain_report.figures.values():
+        assert row["box"]["auroc"] <= row["box"]["auroc_start"] and row["box"]["fpr95"] >= row["box"]["fpr95_start"]
+
+
 def test_the_same_seed_gives_the_same_table(plain_report, lenet, softmax, data):
     again = examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0)
     assert json.dumps(again.numbers()) == json.dumps(plain_report.numbers())
@@ -177,15 +226,12 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     out = capsys.readouterr().out
     assert "theirs:load" in out and "fooled with rubbish, anywhere in the box" in out and "at most about" in out
     (tmp_path / "broken.py").write_text(
-        "import theirs\n"
-        "class Net(theirs.Net):\n"
-        "    def forward(self, x):\n"
-        "        return super().forward(x) * float('nan')\n"
+        "import theirs\nclass Net(theirs.Net):\n    def forward(self, x):\n        return super().forward(x).detach()\n"
     )
-    models = [str(folder), "broken:Net"]
-    assert main("fooling", verbs, ["audit", *models, "--output", "half", *options]) == 2
+    assert main("fooling", verbs, ["audit", "--output", "half", *options, str(folder), "broken:Net"]) == 2
     out = capsys.readouterr()
-    assert "is not finite" in out.err and "fooled with rubbish" in out.out  # what was found before is not lost
+    assert out.err.startswith("error: broken:Net: the log-probability has no gradient") and out.err.count("\n") == 1
+    assert "fooled with rubbish" in out.out  # what was found before is not lost
     assert set(json.loads((tmp_path / "half" / "summary.json").read_text())["classifiers"]) == {"run"}
     text = (tmp_path / "out" / "summary.json").read_text()
     assert "NaN" not in text and "Infinity" not in text  # which JSON does not know

@@ -70,10 +70,21 @@ def test_an_adapted_module_sees_its_own_range():
 BAD_ADAPTERS = {
     "shape of two": (dict(input_shape=(5, 4)), r"\(channels, height, width\)"),
     "empty range": (dict(value_range=(1, 1)), "low < high"),
+    "half a range": (dict(value_range=(1,)), "low < high"),
     "mean of two": (dict(mean=(0, 0)), "1 or 3 numbers"),
     "std of zero": (dict(std=(0.0,)), "positive"),
     "wrong size": (dict(input_shape=(3, 6, 4)), "does not take images"),
 }
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_a_module_computes_in_its_own_precision(precision):
+    images = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 5))
+    expected = Adapted(module, input_shape=(1, 4, 4))(images)
+    logits = Adapted(module.to(precision), input_shape=(1, 4, 4))(images)
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, expected, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("change, message", BAD_ADAPTERS.values(), ids=BAD_ADAPTERS)

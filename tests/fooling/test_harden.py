@@ -161,6 +161,21 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
         (["--negatives.noise", "8", "--data.folder", "mine"], "folder mine is for the data set named folder"),
         (["--negatives.noise", "8", "--negatives.kinds", "pink"], "unknown noise 'pink'"),
         (["--negatives.climbed", "8", "--negatives.climb.steps", "0"], "steps >= 1"),
+        (["--negatives.climbed", "8", "--negatives.climb.ball=-1"], "radius above 0"),
+        (["--negatives.pool", "8"], "the pool is empty until a round has ended"),
+        (["--negatives.noise", "8", "--kimg", "0.1"], "shorter than a batch of 128"),
+        (["--negatives.noise", "8", "--ramp_kimg=-1"], "ramp_kimg must be at least 0"),
+        (
+            [
+                "--negatives.others",
+                "8",
+                "--negatives.others_data.name",
+                "mnist",
+                "--negatives.others_data.image_size",
+                "9",
+            ],
+            r"negatives are (1, 9, 9) images, the data's (1, 28, 28)",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, arguments, message):
