@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from fooling.ascent import Ascent
 from fooling.classifiers import Classifier
 from fooling.data import Batches, Images, seed_of
+from fooling.errors import UserError
 from fooling.figures import draw_gallery
 from fooling.fresh_attack import attack_afresh, attack_figures
 from fooling.grids import write_png
@@ -77,6 +78,8 @@ class Teaching:
 
     def __init__(self, config: HardenConfig, run: Run, data: Images):
         self.config, self.run, self.data = config, run, data
+        if config.shift >= data.images.shape[2]:
+            raise UserError(f"shift must be below the {data.images.shape[2]} pixels of an image, got {config.shift}")
         self.batches = Batches(data, run.device, seed=config.seed)
         self.share = run.share(config.batch_size)
         # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.

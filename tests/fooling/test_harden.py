@@ -164,6 +164,7 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
         (["--negatives.climbed", "8", "--negatives.climb.ball=-1"], "radius above 0"),
         (["--negatives.pool", "8"], "the pool is empty until a round has ended"),
         (["--negatives.noise", "8", "--kimg", "0.1"], "shorter than a batch of 128"),
+        (["--negatives.noise", "8", "--shift", "28"], "shift must be below the 28 pixels"),
         (["--negatives.noise", "8", "--ramp_kimg=-1"], "ramp_kimg must be at least 0"),
         (
             [
