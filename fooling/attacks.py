@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.ascent import ascend
-from fooling.classifiers import frozen
+from fooling.classifiers import device_of, frozen
 from fooling.cpu_speed import sped_up
 from fooling.criteria import Criterion
 from fooling.data import seed_of
@@ -101,7 +101,7 @@ class Adaptive:
     first_size: float = 0.05
 
     def __call__(self, classifier: nn.Module, starts: Tensor, targets: Tensor, bounds: Bounds, steps: int) -> Best:
-        device = next(classifier.parameters(), starts).device
+        device = device_of(classifier)
         if self.seed is not None:
             generator = torch.Generator().manual_seed(seed_of(self.seed))
             starts = starts + 0.6 * torch.rand(starts.shape, generator=generator) - 0.3
@@ -166,7 +166,7 @@ def attacks(*, restarts: int, seed: int) -> dict[str, Attack]:
 @torch.no_grad()
 def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
     """Softmax probabilities (n, classes) of images on the CPU, computed where the classifier is."""
-    device = next(classifier.parameters(), images).device
+    device = device_of(classifier)
     with frozen(classifier):
         return torch.cat([classifier(some.to(device)).float().softmax(1).cpu() for some in images.split(256)])
 

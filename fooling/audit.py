@@ -19,7 +19,7 @@ from torch import nn
 from fooling.audit_page import audit_page, audit_pictures
 from fooling.audit_summary import table
 from fooling.classifiers import load_classifier
-from fooling.data import DataConfig, Images, load, load_config
+from fooling.data import DataConfig, Images, load, load_config, to_float
 from fooling.errors import MissingFile, UserError
 from fooling.examination import Effort, Examination, examine
 from fooling.images import check_fit
@@ -79,7 +79,8 @@ class AuditConfig:
 def audit(config: AuditConfig) -> Path:
     """Audit as configured, print the table, and return the folder of audit.html, its pictures and summary.json.
 
-    Raises UserError, before anything is attacked, for a classifier that cannot be loaded or does not fit the data.
+    Raises UserError, before anything is attacked, for a classifier that cannot be loaded or does not fit the data; and
+    for one that cannot be climbed, after writing what was found out about those before it.
     """
     data = load_config(config.data, "test")
     if data.labels is None:
@@ -134,7 +135,7 @@ def _load(config: AuditConfig, source: str) -> nn.Module:
 
 
 def _check_fits(source: str, classifier: nn.Module, data: Images) -> None:
-    check_fit(classifier, data.images[:1] / 255)
+    check_fit(classifier, to_float(data.images[:1]))
     classes = reject_index(classifier) or classifier.num_classes
     if classes != len(data.class_names):
         raise UserError(

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from fooling.audit_summary import Cell, Share, summary
-from fooling.examination import BUDGETS, OTHER_CLASSES, RADIUS, Effort, Examination
+from fooling.battery import OTHER_CLASSES
+from fooling.examination import BUDGETS, RADIUS, Effort, Examination
 from fooling.figures import draw_gallery
 from fooling.panels import percent
 
@@ -42,19 +43,17 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
     for report in reports:
         for kind, by_budget in report.found.items():
             found = by_budget["box"]
-            # Rubbish first, then whatever it was surest of; one of each class as far as they go.
+            # Rubbish first, then whatever it was surest of.
             order = (-(2.0 * found.rubbish + found.confidences)).argsort(stable=True)[:10]
             texts = [
                 f"{report.classes[int(found.targets[k])]}: {percent(float(found.confidences[k]))}\n{_verdict(found, k)}"
                 for k in order.tolist()
             ]
             title = f"Climbed from {_KIND.get(kind, kind)}: {report.label}"
-            pictures[f"{_slug(report.label)}-{_slug(kind)}"] = draw_gallery(
-                found.images[order], texts, title=title, columns=10
-            )
+            pictures[_name(report, kind)] = draw_gallery(found.images[order], texts, title=title, columns=10)
         bred = report.masking.evolution
         texts = [f"{name}: {percent(p)}" for name, p in zip(report.classes, bred.confidences.tolist(), strict=True)]
-        pictures[f"{_slug(report.label)}-evolution"] = draw_gallery(
+        pictures[_name(report, "evolution")] = draw_gallery(
             bred.images, texts, title=f"Bred without gradients: {report.label}", columns=10
         )
         if report.walks:
@@ -62,7 +61,7 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
             texts = [
                 f"{name}: {share:.0%}" for name, walk in report.walks.items() for share in walk.walked[:10].tolist()
             ]
-            pictures[f"{_slug(report.label)}-walks"] = draw_gallery(
+            pictures[_name(report, "walks")] = draw_gallery(
                 ends, texts, title=f"Walked out of the class, and how far: {report.label}", columns=10
             )
     return pictures
@@ -120,7 +119,7 @@ def _starts(report: Examination, pictures: Mapping[str, np.ndarray]) -> list[str
         if OTHER_CLASSES in report.figures
         else ""
     )
-    shown = [_picture(pictures[f"{_slug(report.label)}-{_slug(kind)}"], kind) for kind in report.found]
+    shown = [_picture(pictures[_name(report, kind)], kind) for kind in report.found]
     return [_table(header, rows), hint, "<h3>The worst images, anywhere in the box</h3>", *shown]
 
 
@@ -135,7 +134,7 @@ def _walks(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
         "<h3>Walk-outs</h3><p>From a real image towards rubbish, as far as the classifier stays 99 % sure of the class."
         "</p>"
         + _table(["towards", "median way", "longest way", "recognised at the end"], rows)
-        + _picture(pictures[f"{_slug(report.label)}-walks"], "walk-outs")
+        + _picture(pictures[_name(report, "walks")], "walk-outs")
     )
 
 
@@ -155,7 +154,7 @@ def _masking(report: Examination, pictures: Mapping[str, np.ndarray]) -> str:
         f" from uniform noise reached {len(found.gradient_classes)}.{transfer} The gradient is zero at"
         f" {found.without_gradient:.0%} of the starts. Noise gets to 99 % by sign steps in balls of growing size:</p>"
         + _table(["ball", "success"], rows)
-        + _picture(pictures[f"{_slug(report.label)}-evolution"], "evolution")
+        + _picture(pictures[_name(report, "evolution")], "evolution")
     )
 
 
@@ -184,5 +183,6 @@ def _verdict(found, k: int) -> str:
     return "rubbish" if found.rubbish[k] else "judge agrees"
 
 
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name).strip("-")
+def _name(report: Examination, what: str) -> str:
+    """Of a picture, and so of a file."""
+    return "-".join("".join(c if c.isalnum() else "-" for c in part).strip("-") for part in (report.label, what))

@@ -19,6 +19,7 @@ from fooling.outputs import at
 from fooling.rubbish import KINDS
 
 RUBBISH_STARTS = ("uniform", "grey", "black", "white", "binary", "sparse", "smooth", "permuted")
+OTHER_CLASSES = "other classes"
 
 
 @dataclass
@@ -131,9 +132,7 @@ def starts_of(
         chosen = torch.randperm(len(other), generator=stream(name))[:count]
         starts[name] = to_float(other.images[chosen]), targets[: len(chosen)]
     if data.labels is not None and classes > 1:
-        generator = stream("other classes")
-        wrong = (targets + 1 + torch.randint(classes - 1, (count,), generator=generator)) % classes
-        starts["other classes"] = images_of(data, wrong, generator), targets
+        starts[OTHER_CLASSES] = images_of_others(data, targets, classes, stream(OTHER_CLASSES)), targets
     return starts
 
 
@@ -144,3 +143,9 @@ def images_of(data: Images, labels: Tensor, generator: torch.Generator) -> Tenso
         of_label, wanted = (data.labels == label).nonzero()[:, 0], labels == label
         numbers[wanted] = of_label[torch.randint(len(of_label), (int(wanted.sum()),), generator=generator)]
     return to_float(data.images[numbers])
+
+
+def images_of_others(data: Images, labels: Tensor, classes: int, generator: torch.Generator) -> Tensor:
+    """An image (n, c, h, w) of any class but the label's for each label (n,), drawn with replacement."""
+    wrong = (labels + 1 + torch.randint(classes - 1, (len(labels),), generator=generator)) % classes
+    return images_of(data, wrong, generator)

@@ -198,6 +198,12 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             parameter.requires_grad = want
 
 
+def device_of(classifier: nn.Module) -> torch.device:
+    """Where a classifier computes; the CPU for one that holds no tensor."""
+    tensors = [*classifier.parameters(), *classifier.buffers()]
+    return tensors[0].device if tensors else torch.device("cpu")
+
+
 def _import(name: str) -> nn.Module:
     module_name, attribute = name.split(":")
     if "" not in sys.path:

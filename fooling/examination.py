@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fooling.attacks import SURE, Transfer, attacks, log_probability, probabilities
-from fooling.battery import Found, images_of, run_battery, starts_of
-from fooling.classifiers import frozen
+from fooling.battery import OTHER_CLASSES, Found, images_of, images_of_others, run_battery, starts_of
+from fooling.classifiers import device_of, frozen
 from fooling.cpu_speed import sped_up
 from fooling.data import Images, seed_of, to_float
 from fooling.judge import recognised
@@ -98,9 +98,6 @@ class Examination:
                 "warnings": self.warnings,
             }
         )
-
-
-OTHER_CLASSES = "other classes"
 
 
 def examine(
@@ -210,7 +207,7 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
 
 def _caveats(classifier: nn.Module, images: Tensor, confidences: Tensor) -> list[str]:
     """What is wrong with a classifier that the battery cannot measure; confidences: of all clean images."""
-    device = next(classifier.parameters(), images).device
+    device = device_of(classifier)
     with torch.no_grad(), frozen(classifier):
         once, again = (classifier(images.to(device)).float() for _ in range(2))
     caveats = []
@@ -239,8 +236,7 @@ def _walk_out(
     if not len(images):
         return
     ends = {kind: KINDS[kind](len(images), images, generator) for kind in ("uniform", "grey", "black")}
-    wrong = (targets + 1 + torch.randint(classes - 1, (len(targets),), generator=generator)) % classes
-    ends["another class"] = images_of(data, wrong, generator)
+    ends["another class"] = images_of_others(data, targets, classes, generator)
     for name, destinations in ends.items():
         walk = walk_out(classifier, images, targets, destinations, steps=effort.walk_steps)
         report.walks[name] = walk
@@ -262,7 +258,7 @@ def _finite(value: Any) -> Any:
 
 def _forecast(classifier: nn.Module, images: Tensor, targets: Tensor, ways: int, effort: Effort) -> str:
     """How long the attacks take at the most: where every one of them fails."""
-    device = next(classifier.parameters(), images).device
+    device = device_of(classifier)
     some, wanted = images[:64].to(device), targets[:64].to(device)
     with frozen(classifier), sped_up(classifier):
         log_probability(classifier, some, wanted)

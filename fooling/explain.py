@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fooling.ascent import ascend
-from fooling.classifiers import frozen
+from fooling.classifiers import device_of, frozen
 from fooling.data import seed_of
 from fooling.errors import UserError
 from fooling.images import check_fit
@@ -124,7 +124,7 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
         classes = torch.as_tensor(classes if isinstance(classes, Tensor) else list(classes)).long().cpu().clone()
         classes = classes.expand(len(images), -1) if classes.ndim == 1 else classes
         for part, wanted in zip(images.split(_CHUNK), classes.split(_CHUNK), strict=True):
-            pixels = part.detach().clone().to(_device(classifier)).requires_grad_()
+            pixels = part.detach().clone().to(device_of(classifier)).requires_grad_()
             out = classifier(pixels).float()
             check_target(wanted, out.shape[1])
             # The sum over images is harmless: in evaluation mode no image's logit depends on another image.
@@ -223,7 +223,7 @@ def filters(
     layer = _first_convolution(classifier) if layer is None else layer
     watched_layer = _relu_after(classifier, layer)
     with torch.no_grad(), frozen(classifier), watched(classifier, [layer, watched_layer]) as look:
-        seen = look(image[None].to(_device(classifier)))
+        seen = look(image[None].to(device_of(classifier)))
     activations = seen.activations[watched_layer][0].detach().cpu().float().relu()
     if activations.ndim not in (1, 3):
         raise UserError(f"layer {layer!r} has no channels to show: it makes {tuple(activations.shape)} of an image")
@@ -287,10 +287,5 @@ def _relu_after(classifier: nn.Module, layer: str) -> str:
 def _logits(classifier: nn.Module, images: Tensor) -> Tensor:
     check_fit(classifier, images)
     with torch.no_grad(), frozen(classifier):
-        parts = [classifier(part.to(_device(classifier))).float().cpu() for part in images.split(_CHUNK)]
+        parts = [classifier(part.to(device_of(classifier))).float().cpu() for part in images.split(_CHUNK)]
     return torch.cat(parts)
-
-
-def _device(classifier: nn.Module) -> torch.device:
-    tensors = [*classifier.parameters(), *classifier.buffers()]
-    return tensors[0].device if tensors else torch.device("cpu")

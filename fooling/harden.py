@@ -30,6 +30,7 @@ from fooling.panels import percent
 from fooling.positives import perturbed, shifted
 from fooling.processes import average_gradients
 from fooling.run import Run
+from fooling.run_files import write_whole
 from fooling.train import MODELS, accuracy, labelled, one_cycle, save_classifier
 
 # What the randomness of a run is for: each use has a stream of its own, whatever the seed.
@@ -220,9 +221,7 @@ class Rounds:
         )
 
     def write(self, file: Path) -> None:
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(self.figures, indent=2) + "\n")
-        partial.rename(file)
+        write_whole(file, json.dumps(self.figures, indent=2) + "\n")
 
     def state_dict(self) -> dict[str, Any]:
         return vars(self)

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fooling.attacks import SURE, Bounds, Climb, Transfer, log_probability
-from fooling.classifiers import frozen
+from fooling.classifiers import device_of, frozen
 from fooling.data import seed_of
 from fooling.evolution import Evolution, evolve
 from fooling.judge import recognised
@@ -121,7 +121,7 @@ def _signs(found: Masking, targets: set[int], class_names: Sequence[str]) -> lis
 
 
 def _without_gradient(classifier: nn.Module, images: Tensor, targets: Tensor) -> float:
-    device = next(classifier.parameters(), images).device
+    device = device_of(classifier)
     with frozen(classifier):
         log_p, gradient = log_probability(classifier, images.to(device), targets.to(device))
     unsure = log_p.exp() < SURE  # where a probability is 1, it has no gradient, and needs none

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.ascent import ascend
+from fooling.classifiers import device_of
 from fooling.data import Images, to_float
 from fooling.errors import UserError
 from fooling.objectives import Objective
@@ -124,7 +125,7 @@ class Generated(Source):
     @torch.no_grad()
     def draw(self, count: int, step: Step) -> Tensor:
         latents = torch.randn(count, self.latent_dim, generator=step.generator)[step.share(count)]
-        device = next(step.classifier.parameters()).device
+        device = device_of(step.classifier)
         images = self.generator.to(device)(latents.to(device)).float().cpu()
         check_shape(images.shape[1:], step.images.shape[1:])
         return images

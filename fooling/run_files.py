@@ -15,10 +15,7 @@ from fooling.errors import UserError
 def refuse_changed_settings(file: Path, settings: dict[str, Any]) -> None:
     """Write a run's settings, or raise UserError naming those that differ from what is written there already."""
     if not file.exists():
-        partial = file.with_suffix(".partial")
-        partial.write_text(yaml.safe_dump(settings, sort_keys=False))
-        partial.rename(file)
-        return
+        return write_whole(file, yaml.safe_dump(settings, sort_keys=False))
     before, now = _flat(yaml.safe_load(file.read_text())), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.
     changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
@@ -45,6 +42,11 @@ def truncate_log(file: Path, images_seen: int) -> None:
         with suppress(ValueError):
             if json.loads(line)["images_seen"] <= images_seen:
                 kept.append(line + "\n")
+    write_whole(file, "".join(kept))
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file under another name and rename it, so that nobody ever meets half of one."""
     partial = file.with_suffix(".partial")
-    partial.write_text("".join(kept))
+    partial.write_text(text)
     partial.rename(file)

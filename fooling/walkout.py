@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.attacks import SURE, log_probability
-from fooling.classifiers import frozen
+from fooling.classifiers import device_of, frozen
 from fooling.cpu_speed import sped_up
 
 
@@ -36,7 +36,7 @@ def walk_out(
     confidence where there is little to spare; a step that loses the certainty is taken back and tried at half the
     length. Images of which the classifier is not sure at the start do not move.
     """
-    device = next(classifier.parameters(), images).device
+    device = device_of(classifier)
     here, targets, goal = images.to(device).clone(), targets.to(device), destinations.to(device)
     whole = _lengths(goal - here)
     stride = torch.full((len(here),), 0.1, device=device)

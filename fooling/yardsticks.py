@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fooling.classifiers import device_of
+
 
 def auroc(inside: Tensor, outside: Tensor) -> float:
     """The probability that an image of the data scores above one from outside, ties counting half: 1 is perfect.
@@ -44,7 +46,7 @@ def scale_to_certainty(classifier: nn.Module, images: Tensor, classes: int, *, c
     Far outside [0, 1] every ReLU network without a remedy is certain of something (Hein et al. 2019,
     arXiv:1812.05720, theorem 3.1).
     """
-    images = images.to(next(classifier.parameters(), images).device)
+    images = images.to(device_of(classifier))
     needed = torch.full((len(images),), torch.inf)
     alpha = 1.0
     while alpha < 1e15 and needed.isinf().any():
