@@ -5,13 +5,16 @@ import sys
 from fooling import cli
 
 VERBS = {
-    "train": ("fooling.train:train", "train a classifier, or go on with a run"),
-    "trick": ("fooling.verbs:trick", "draw something meaningless that the network takes for a class"),
-    "morph": ("fooling.verbs:morph", "nudge a real image until the network takes it for another class"),
-    "explain": ("fooling.verbs:explain", "show what the network sees in an image, and what it looks for in all"),
-    "evolve": ("fooling.verbs:evolve", "breed an image for every class without looking at a gradient"),
-    "audit": ("fooling.audit:audit", "attack any classifier afresh, in every way, and report"),
-    "harden": ("fooling.harden:harden", "teach a classifier what is nothing, and fool it afresh"),
+    "train": ("fooling.classifiers.train:train", "train a classifier, or go on with a run"),
+    "trick": ("fooling.verbs.trick:trick", "draw something meaningless that the network takes for a class"),
+    "morph": ("fooling.verbs.morph:morph", "nudge a real image until the network takes it for another class"),
+    "explain": (
+        "fooling.verbs.explain:explain",
+        "show what the network sees in an image, and what it looks for in all",
+    ),
+    "evolve": ("fooling.verbs.evolve:evolve", "breed an image for every class without looking at a gradient"),
+    "audit": ("fooling.audit.audit:audit", "attack any classifier afresh, in every way, and report"),
+    "harden": ("fooling.teach.harden:harden", "teach a classifier what is nothing, and fool it afresh"),
 }
 
 

@@ -1,14 +1,51 @@
-"""What every tensor of images must be, and what is done to one without a network."""
+"""What an image tensor is, what is checked of one, and what is done to one without a network."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from fooling.errors import UserError
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set in memory, or memory-mapped.
+
+    images: uint8 (n, c, h, w), 0 to 255.
+    labels: int64 (n,), indices into class_names; None where the set has no labels.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def to_float(images: Tensor, device: torch.device | str | None = None) -> Tensor:
+    """uint8 images (0 to 255) as float32 in [0, 1], same shape, converted on `device`."""
+    if images.dtype != torch.uint8:
+        raise UserError(f"expected uint8 images, got {images.dtype}")
+    return images.to(device).to(torch.float32).div_(255)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Images in [0, 1] as uint8 (0 to 255) on the CPU, same shape; values outside [0, 1] are clipped.
+
+    uint8 images pass through. Raises UserError for NaN, which has no colour.
+    """
+    images = images.detach().cpu()
+    if images.dtype == torch.uint8:
+        return images
+    if images.isnan().any():
+        raise UserError(f"cannot draw images with NaN in them, shape {tuple(images.shape)}")
+    return images.float().clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def check_images(images: Tensor, numbers: Tensor | None = None) -> None:
@@ -25,15 +62,6 @@ def check_images(images: Tensor, numbers: Tensor | None = None) -> None:
         low, high = flat[index].aminmax()
         number = index if numbers is None else int(numbers[index])
         raise UserError(f"image {number} is outside [0, 1]: its values go from {low:g} to {high:g}")
-
-
-def check_fit(classifier: nn.Module, images: Tensor) -> None:
-    """Raise UserError unless these are images, and of the shape that the classifier says it takes (input_shape)."""
-    check_images(images)
-    takes = getattr(classifier, "input_shape", None)
-    if takes is not None and images.shape[1:] != tuple(takes):
-        got, expected = (" x ".join(map(str, shape)) for shape in (images.shape[1:], takes))
-        raise UserError(f"the images are {got}, the classifier takes {expected} (channels x height x width)")
 
 
 def blurred(images: Tensor, sigma: Tensor | float) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 _HOMES = {
     "Generator": "gan.networks",
     "Discriminator": "gan.networks",
-    "draw_latents": "gan.networks",
+    "draw_latents": "gan.latent",
     "NonSaturating": "gan.losses",
     "RelativisticPairing": "gan.losses",
     "ZeroCentered": "gan.penalties",

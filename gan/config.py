@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fooling.data import DataConfig
+from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
-from fooling.run import RunConfig
-from gan.networks import Normalization, resolutions
+from fooling.run.run import RunConfig
+from gan.networks.dcgan import Normalization, resolutions
 
 
 @dataclass
@@ -163,10 +162,3 @@ class TrainConfig(RunConfig):
             )
         if not (0 <= self.optimizer.beta1 < 1 and 0 <= self.optimizer.beta2 < 1):
             raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")
-
-
-def scheduled(start: float, end: float | None, progress: float) -> float:
-    """`start` for the first half of training, then along half a cosine to `end` at progress 1 (None: stays)."""
-    if end is None:
-        return start
-    return end + (start - end) * (1 + math.cos(math.pi * min(max(2 * progress - 1, 0.0), 1.0))) / 2

@@ -1,4 +1,4 @@
-"""Moving through the space of latents."""
+"""Latents: how they are drawn, and the ways between them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import torch
 from torch import Tensor
 
 from fooling.errors import UserError
+from fooling.seeds import seed_of
+
+
+def draw_latents(count: int, latent_dim: int, seed: int) -> Tensor:
+    """Standard normal latents, float32 (count, latent_dim), on the CPU; those of a smaller count begin a larger one."""
+    blocks = []
+    for start in range(0, count, 64):  # torch.randn(n) does not begin with torch.randn(m): in blocks
+        generator = torch.Generator().manual_seed(seed_of(seed, start))
+        blocks.append(torch.randn(64, latent_dim, generator=generator))
+    return torch.cat(blocks)[:count]
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:

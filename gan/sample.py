@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fooling.errors import UserError
-from fooling.grids import grid, write_png
-from gan.networks import Generator
+from fooling.files import write_png
+from fooling.show.grids import grid
+from gan.networks.dcgan import Generator
 
 
 def sample(run: str, count: int = 64, seed: int = 0, out: str = "samples.png", truncation: float = 1.0) -> Path:

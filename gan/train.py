@@ -13,17 +13,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fooling.data import Batches, Images, load_config, seed_of
+from fooling.data.batches import Batches
+from fooling.data.load import load_config
 from fooling.errors import UserError
-from fooling.grids import grid, write_gif, write_png
-from fooling.processes import average_gradients
-from fooling.run import Run
+from fooling.files import write_gif, write_png
+from fooling.images import Images
+from fooling.run.optimizer import average_gradients
+from fooling.run.run import Run
+from fooling.run.schedules import scheduled
+from fooling.seeds import seed_of
+from fooling.show.grids import grid
 from gan.card import model_card
-from gan.config import TrainConfig, scheduled
+from gan.config import TrainConfig
 from gan.ema import ExponentialMovingAverage
-from gan.latent import walk
+from gan.latent import draw_latents, walk
 from gan.losses import LOSSES
-from gan.networks import Discriminator, Generator, draw_latents
+from gan.networks.dcgan import Discriminator, Generator
 from gan.penalties import ZeroCentered
 from gan.steps import discriminator_step, generator_step
 

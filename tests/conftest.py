@@ -12,11 +12,12 @@ import psutil
 import pytest
 import torch
 
-from fooling.checkpoints import list_checkpoints, load_checkpoint
-from fooling.classifiers import Classifier
-from fooling.data import load, to_float
-from fooling.tracking import WandbConfig
-from fooling.train import TrainConfig, train
+from fooling.classifiers.networks import Classifier
+from fooling.classifiers.train import TrainConfig, train
+from fooling.data.load import load
+from fooling.images import to_float
+from fooling.run.checkpoints import list_checkpoints, load_checkpoint
+from fooling.run.tracking import WandbConfig
 
 ROOT = Path(__file__).parent.parent
 

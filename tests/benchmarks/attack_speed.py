@@ -12,7 +12,7 @@ tuned     the fastest found (--tune_peers true searches) with which every image 
 
 Ours is timed at its defaults and tuned as well. The floor is what the forward and backward passes of our steps would
 cost on their own, with nothing wasted on images that have arrived and nothing spent on anything else. All run in one
-process, so the memory that ours has the C library keep (fooling/cpu_speed.py) speeds up the others as well.
+process, so the memory that ours has the C library keep (fooling/classifiers/cpu_speed.py) speeds up the others as well.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from jsonargparse import auto_cli
 from torch import Tensor, nn
 
 from fooling import LeNet, LogProbability, Pixels, ascend, trained_classifier
-from fooling.classifiers import frozen
-from fooling.cpu_speed import sped_up
+from fooling.classifiers.cpu_speed import sped_up
+from fooling.classifiers.frozen import frozen
 
 warnings.simplefilter("ignore")
 COUNT, GOAL, WIDE = 1000, 0.99, 1e3  # WIDE: a ball that holds nothing back

@@ -19,8 +19,10 @@ from jsonargparse import auto_cli
 from reference import Reference
 from ruler import Ruler
 
-from fooling.data import load
-from fooling.grids import grid, to_uint8, write_png
+from fooling.data.load import load
+from fooling.files import write_png
+from fooling.images import to_uint8
+from fooling.show.grids import grid
 from gan import Generator
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from fooling.data import Images
-from gan.networks import Discriminator, Generator
+from fooling.images import Images
+from gan.networks.dcgan import Discriminator, Generator
 
 BATCH = 128
 

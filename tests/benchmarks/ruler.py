@@ -1,4 +1,4 @@
-"""The ruler of generated digits, made of a judge that plays no part in any training (fooling/judge.py).
+"""The ruler of generated digits, made of a judge that plays no part in any training (fooling/classifiers/judge.py).
 
     python tests/benchmarks/ruler.py        # trains the judge on first use; prints its accuracy and the floor
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fooling.data import DataConfig, load, to_float
-from fooling.judge import trained_judge
-from gan.metrics import Overlap, frechet_distance, overlap
+from fooling.classifiers.judge import trained_judge
+from fooling.data.load import DataConfig, load
+from fooling.images import to_float
+from gan.metrics.distances import frechet_distance
+from gan.metrics.precision_recall import Overlap, overlap
 
 
 class Ruler:

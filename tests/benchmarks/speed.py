@@ -17,8 +17,8 @@ import torch
 from jsonargparse import auto_cli
 from reference import BATCH, Reference
 
-from fooling.data import load
-from fooling.run import Run
+from fooling.data.load import load
+from fooling.run.run import Run
 from gan.config import DiscriminatorConfig, GeneratorConfig, OptimizerConfig, PenaltyConfig, TrainConfig
 from gan.train import Gan
 

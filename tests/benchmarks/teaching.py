@@ -19,15 +19,15 @@ from pathlib import Path
 import torch
 import yaml
 
-from fooling.classifiers import Classifier
-from fooling.data import DataConfig, load
-from fooling.fresh_attack import AttackConfig, attack_afresh, attack_figures
-from fooling.harden import Teaching
-from fooling.judge import trained_judge
-from fooling.lessons import ClimbConfig, HardenConfig, NegativesConfig
-from fooling.run import Run
-from fooling.tracking import WandbConfig
-from fooling.train import TrainConfig, Training, accuracy
+from fooling.classifiers.judge import trained_judge
+from fooling.classifiers.networks import Classifier
+from fooling.classifiers.train import TrainConfig, Training, accuracy
+from fooling.data.load import DataConfig, load
+from fooling.run.run import Run
+from fooling.run.tracking import WandbConfig
+from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figures
+from fooling.teach.harden import HardenConfig, Teaching
+from fooling.teach.negatives import ClimbConfig, NegativesConfig
 
 CONFIGS = ("harden", "harden-uniform", "harden-rounds", "yardstick-ceda", "yardstick-acet")
 

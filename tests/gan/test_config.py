@@ -4,8 +4,9 @@ import pytest
 from conftest import ROOT
 from jsonargparse import auto_cli
 
-from gan.config import TrainConfig, scheduled
-from gan.networks import Discriminator, Generator
+from fooling.run.schedules import scheduled
+from gan.config import TrainConfig
+from gan.networks.dcgan import Discriminator, Generator
 
 FILES = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "generator:" in p.read_text())
 

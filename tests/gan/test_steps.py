@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from gan.losses import LOSSES
-from gan.networks import Discriminator, Generator
+from gan.networks.dcgan import Discriminator, Generator
 from gan.penalties import ZeroCentered
 from gan.steps import discriminator_step, frozen, generator_step
 

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, Commands, final_state, kill_family, tensors_of
 from PIL import Image
 
-from fooling.checkpoints import list_checkpoints, load_checkpoint
+from fooling.run.checkpoints import list_checkpoints, load_checkpoint
 from gan import Generator
 
 DEBUG = ["train", "--config", ROOT / "configs" / "debug.yaml"]

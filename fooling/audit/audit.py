@@ -1,0 +1,174 @@
+"""Audit: attack classifiers afresh, in every way we know, and report what it takes to fool each with rubbish.
+
+    fooling audit runs/lenet runs/harden                                # side by side
+    fooling audit mypackage.model:load --shape 1 28 28 --range -1 1     # anyone's classifier
+    fooling audit runs/harden --thorough true                           # more images, steps and restarts
+
+Old images are never replayed. The same seed gives the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fooling.audit.examine import Effort, Examination, examine
+from fooling.audit.report import audit_page, audit_pictures, table
+from fooling.classifiers.frozen import check_fit
+from fooling.classifiers.judge import trained_judge
+from fooling.classifiers.load import load_classifier, trained_classifier
+from fooling.classifiers.networks import MODELS, reject_index
+from fooling.data.load import DataConfig, load, load_config
+from fooling.errors import MissingFile, UserError
+from fooling.images import Images, to_float
+from fooling.run.results import Results
+from fooling.run.tracking import WandbConfig
+
+QUICK = Effort(images=20, steps=100, restarts=0, walks=10, walk_steps=60)
+
+
+THOROUGH = Effort(images=100, steps=500, restarts=5, walks=100, walk_steps=300)
+
+
+@dataclass
+class AuditConfig:
+    """Attack classifiers afresh, in every way, and report."""
+
+    models: list[str]
+    """Folders of runs or of saved classifiers, lenet, softmax, hub:owner/name, or package.module:factory."""
+
+    thorough: bool = False
+    """Five times the images and the steps, and restarts. It says beforehand how long that may take."""
+
+    shape: list[int] | None = None
+    """For package.module:factory: channels, height and width of the images it takes, such as 1 28 28."""
+
+    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
+    """For package.module:factory: what black and white are to it: 0 1, or -1 1, or 0 255."""
+
+    mean: list[float] = field(default_factory=lambda: [0.0])
+    """For package.module:factory: what is subtracted after that, one number or one for each channel."""
+
+    std: list[float] = field(default_factory=lambda: [1.0])
+    """For package.module:factory: what is divided by in the end, one number or one for each channel."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """The data that the classifiers were made for."""
+
+    others: list[str] = field(default_factory=lambda: ["mnist", "fashion-mnist"])
+    """Other data sets to start from, besides the classifiers' own; those that are not at hand are left out, with a line
+    saying so."""
+
+    seed: int = 0
+    """From which all randomness follows."""
+
+    output: str | None = None
+    """The folder to write, which must not exist yet. Default: runs/audit."""
+
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    """Where to see the pictures besides the folder."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UserError("name at least one classifier to audit")
+
+
+def audit(config: AuditConfig) -> Path:
+    """Audit as configured, print the table, and return the folder of audit.html, its pictures and summary.json.
+
+    Raises UserError, before anything is attacked, for a classifier that cannot be loaded or does not fit the data; and
+    for one that cannot be climbed, after writing what was found out about those before it.
+    """
+    data = load_config(config.data, "test")
+    if data.labels is None:
+        raise UserError(f"an audit needs labels, and {config.data.name} has none")
+    if len(data.class_names) < 2:
+        raise UserError(f"an audit needs two classes or more, and {config.data.name} has {len(data.class_names)}")
+    classifiers = {source: _load(config, source) for source in dict.fromkeys(config.models)}
+    for source, classifier in classifiers.items():
+        _check_fits(source, classifier, data)
+    results = Results("audit", config.output, config.wandb, asdict(config))
+    others, judge = _others(config, data), trained_judge(config.data)
+    known = [trained_classifier(model) for model in MODELS] if replace(config.data, root=None) == DataConfig() else []
+    if not known:
+        print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
+    effort = THOROUGH if config.thorough else QUICK
+    reports: list[Examination] = []
+    try:
+        for label, classifier in zip(_labels(list(classifiers)), classifiers.values(), strict=True):
+            another = _another(classifier, known)
+            try:
+                reports.append(examine(label, classifier, data, others, judge, another, effort, seed=config.seed))
+            except UserError as error:
+                raise UserError(f"{label}: {error}") from error
+    finally:  # one that cannot be climbed, or Ctrl-C, does not lose what was found out about those before
+        if reports:
+            _write(reports, results, effort, config.seed)
+    return results.folder
+
+
+def _write(reports: list[Examination], results: Results, effort: Effort, seed: int) -> None:
+    print(table(reports))
+    with results:
+        pictures = audit_pictures(reports)
+        for name, picture in pictures.items():
+            results.picture(name, picture)
+        results.text("audit.html", audit_page(reports, pictures, effort, seed=seed))
+        results.numbers(
+            {"classifiers": {report.label: report.numbers() for report in reports}},
+            **{f"{r.label}/{kind}": found["box"].images for r in reports for kind, found in r.found.items()},
+        )
+        results.tracker.log(
+            {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
+        )
+
+
+def _load(config: AuditConfig, source: str) -> nn.Module:
+    if source in MODELS:
+        return trained_classifier(source)
+    if Path(source, "classifier", "config.json").is_file():  # the folder of a run
+        source = str(Path(source, "classifier"))
+    return load_classifier(source, input_shape=config.shape, value_range=config.range, mean=config.mean, std=config.std)
+
+
+def _check_fits(source: str, classifier: nn.Module, data: Images) -> None:
+    check_fit(classifier, to_float(data.images[:1]))
+    classes = reject_index(classifier) or classifier.num_classes
+    if classes != len(data.class_names):
+        raise UserError(
+            f"{source} has {classes} classes, the data {len(data.class_names)}: name its own with --data.name"
+        )
+
+
+def _others(config: AuditConfig, data: Images) -> dict[str, Images]:
+    """The other data sets that are at hand, their images made to the same shape."""
+    channels, size = data.images.shape[1:3]
+    found = {}
+    for name in config.others:
+        if name == config.data.name:
+            continue
+        try:
+            found[name] = load(name, "test", root=config.data.root, image_size=size, channels=channels)
+        except MissingFile as error:
+            print(f"left out: {error}")
+    return found
+
+
+def _another(classifier: nn.Module, known: Sequence[nn.Module]) -> nn.Module | None:
+    """The first that is not this very network: one to carry attacks over from."""
+
+    def same(other: nn.Module) -> bool:
+        ours, theirs = classifier.state_dict(), other.state_dict()
+        return ours.keys() == theirs.keys() and all(torch.equal(ours[name].cpu(), theirs[name]) for name in ours)
+
+    return next((other for other in known if not same(other)), None)
+
+
+def _labels(sources: list[str]) -> list[str]:
+    """Short names for them: the last part of each path where that tells them apart."""
+    short = [Path(source).name or source for source in sources]
+    return short if len(set(short)) == len(short) else sources

@@ -1,0 +1,89 @@
+"""Every figure of an audit, on plain tensors of probabilities."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fooling.audit.attacks import SURE
+from fooling.audit.battery import Found
+from fooling.classifiers.frozen import device_of
+
+
+def auroc(inside: Tensor, outside: Tensor) -> float:
+    """The probability that an image of the data scores above one from outside, ties counting half: 1 is perfect.
+
+    inside, outside: scores (n,) and (m,), such as the confidences of clean test images and of rubbish.
+    """
+    scores, order = torch.cat([inside, outside]).double().sort()
+    _, group, sizes = scores.unique_consecutive(return_inverse=True, return_counts=True)
+    ranks = (sizes.cumsum(0) - (sizes - 1) / 2)[group]  # from 1, the same for equal scores
+    of_inside = ranks[order < len(inside)].sum().item()
+    n, m = len(inside), len(outside)
+    return (of_inside - n * (n + 1) / 2) / (n * m)
+
+
+def false_positive_rate(inside: Tensor, outside: Tensor, *, at: float = 0.95) -> float:
+    """The share of scores from outside that are let in where a share `at` of those of the data is (FPR at 95 % TPR)."""
+    threshold = inside.sort(descending=True).values[max(0, round(at * len(inside)) - 1)]
+    return (outside >= threshold).float().mean().item()
+
+
+def calibration_error(confidences: Tensor, correct: Tensor, *, bins: int = 15) -> float:
+    """The mean distance of accuracy from confidence over equal bins of confidence, each weighted with its images (ECE:
+    Guo et al. 2017, arXiv:1706.04599, equation 3).
+
+    confidences: (n,), of the first answer. correct: bool (n,), whether it is right.
+    """
+    number = (confidences * bins).ceil().long().clamp(1, bins) - 1
+    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, number, correct.double() - confidences.double())
+    return (gap.abs().sum() / len(confidences)).item()
+
+
+@torch.no_grad()
+def scale_to_certainty(classifier: nn.Module, images: Tensor, classes: int, *, certain: float = 0.999) -> Tensor:
+    """By how much each image must be multiplied for the classifier to be that certain of one of its first `classes`
+    classes: (n,), powers of 1.25, infinite where 10^15 is not enough.
+
+    Far outside [0, 1] every ReLU network without a remedy is certain of something (Hein et al. 2019,
+    arXiv:1812.05720, theorem 3.1).
+    """
+    images = images.to(device_of(classifier))
+    needed = torch.full((len(images),), torch.inf)
+    alpha = 1.0
+    while alpha < 1e15 and needed.isinf().any():
+        waiting = needed.isinf().nonzero()[:, 0]
+        probabilities = classifier(alpha * images[waiting]).double().softmax(1)[:, :classes].cpu()
+        needed[waiting[probabilities.amax(1) >= certain]] = alpha
+        alpha *= 1.25
+    return needed
+
+
+def figures_of(found: Found, clean: Tensor, raw: Tensor, highest: Tensor) -> dict[str, float]:
+    """What the table says of a kind of start.
+
+    clean: (m,), the confidences of clean test images, each in its likeliest class. raw: (n,), those of the starts
+    before any attack. highest: (n,), those of the attacked images, and never below those of their starts.
+
+    fooled_50, fooled_90, fooled_99: the share of which the classifier is as sure as that of the target, at the worst.
+    rubbish_99: the share of which it is 99 % sure and the judge does not see it; recognised: the share of those that it
+    is sure of that the judge does see.
+    median_confidence, mean_confidence: of the highest. auroc, fpr95: of clean images against them.
+    sure_start: the share of starts that it is 99 % sure of, whatever the class. auroc_start, fpr95_start: of clean
+    images against the starts.
+    steps: the fewest in which an attack made it sure of the target.
+    """
+    sure = found.sure
+    return {
+        **{f"fooled_{bar}": (found.confidences >= bar / 100).float().mean().item() for bar in (50, 90, 99)},
+        "rubbish_99": found.rubbish.float().mean().item(),
+        "recognised": found.recognised[sure].float().mean().item() if sure.any() else float("nan"),
+        "median_confidence": highest.median().item(),
+        "mean_confidence": highest.mean().item(),
+        "auroc": auroc(clean, highest),
+        "fpr95": false_positive_rate(clean, highest),
+        "sure_start": (raw >= SURE).float().mean().item(),
+        "auroc_start": auroc(clean, raw),
+        "fpr95_start": false_positive_rate(clean, raw),
+        "steps": found.steps.min().item(),
+    }

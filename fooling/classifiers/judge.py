@@ -1,0 +1,126 @@
+"""An independent judge: does an image really show what a classifier takes it for?
+
+It is trained apart, on images that are moved, turned and dirty, is never attacked, and teaches nobody. A fooling image
+that it too recognises is no rubbish: the attack has drawn the thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from fooling.classifiers.networks import Classifier
+from fooling.data.batches import Batches
+from fooling.data.load import DataConfig, default_root, load_config
+from fooling.errors import UserError
+from fooling.images import Images
+from fooling.run.processes import computes_in_bf16
+from fooling.run.schedules import one_cycle
+from fooling.seeds import seed_of
+
+_SEED, _EPOCHS, _BATCH, _PEAK_RATE = 99, 4, 128, 4e-3
+
+
+class JudgeNet(Classifier):
+    """Four 3x3 convolutions with BatchNorm, two of them with stride 2, and 96 hidden units."""
+
+    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
+        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+        if image_size < 8:
+            raise UserError(f"the judge needs images of at least 8 pixels, got {image_size}")
+        layers: list[nn.Module] = []
+        for before, after, stride in ((channels, 24, 1), (24, 24, 2), (24, 48, 1), (48, 48, 2)):
+            layers += [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        side = (image_size + 3) // 4
+        self.body = nn.Sequential(
+            *layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(48 * side**2, 96), nn.ReLU(), nn.Dropout(0.3)
+        )
+        self.logits = nn.Linear(96, self.num_logits)
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.body(2 * images - 1)
+
+
+def trained_judge(data: DataConfig) -> JudgeNet:
+    """The judge of a labelled data set: 99.4 % of MNIST's test digits right, trained on first use in about a minute.
+
+    It is kept in $FOOLING_CACHE or ~/.cache/fooling, under a digest of the images and labels that it was trained on.
+    """
+    images = load_config(data)
+    folder = default_root() / "judges" / f"{data.name}-{_digest(images)}"
+    if not (folder / "model.safetensors").exists():
+        print(f"training a judge of {data.name}, this once")
+        judge = train_judge(images)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
+            judge.save_pretrained(Path(partial, "judge"))
+            with suppress(OSError):  # another process was faster: its judge is as good
+                Path(partial, "judge").rename(folder)
+    return JudgeNet.from_pretrained(folder)
+
+
+def _digest(data: Images) -> str:
+    digest = hashlib.sha256(repr((data.images.shape, data.class_names)).encode())
+    for tensor in (data.images, data.labels):
+        if tensor is not None:
+            digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()[:12]
+
+
+def train_judge(data: Images, *, epochs: float = _EPOCHS) -> JudgeNet:
+    """A judge of these images (Adam with decoupled weight decay, one-cycle rate, `moved` and `dirtied` images)."""
+    if data.labels is None:
+        raise UserError("a judge needs images with labels")
+    channels, image_size = data.images.shape[1:3]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(_SEED))  # of the weights, and of dropout
+        judge = JudgeNet(image_size=image_size, channels=channels, num_classes=len(data.class_names))
+        judge = judge.to(memory_format=torch.channels_last).train()
+        batches, steps = Batches(data, seed=_SEED), round(epochs * len(data) / _BATCH)
+        optimizer = torch.optim.AdamW(judge.parameters(), _PEAK_RATE, weight_decay=0.01)
+        for step in tqdm(range(steps), desc="training the judge", unit="step", leave=False, disable=None, delay=2):
+            images, labels = batches.take(step * _BATCH, _BATCH)
+            generator = torch.Generator().manual_seed(seed_of(_SEED, step))
+            with torch.autocast("cpu", torch.bfloat16, enabled=computes_in_bf16()):
+                loss = F.cross_entropy(judge(dirtied(moved(images, generator), generator)), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.param_groups[0]["lr"] = one_cycle(_PEAK_RATE, step / steps)
+            optimizer.step()
+    return judge.eval()
+
+
+def moved(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image (n, c, h, w) shifted by up to a fourteenth of its size, turned by up to 12 degrees, sheared and
+    scaled by up to a tenth."""
+    n = len(images)
+    angle, scale, shear, across, down = (torch.rand(5, n, generator=generator) * 2 - 1) * torch.tensor(
+        [[0.21], [0.1], [0.1], [1 / 7], [1 / 7]]
+    )
+    scale = 1 + scale
+    rows = [scale * angle.cos(), shear - scale * angle.sin(), across, scale * angle.sin(), scale * angle.cos(), down]
+    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+def dirtied(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Every second image (n, c, h, w) paled by up to a half, under uniform noise of up to as much: what a climb draws
+    has dirt around it that people look past, and a judge of clean images alone stumbles over."""
+    n = len(images)
+    dirt = torch.rand(n, 1, 1, 1, generator=generator) / 2 * (torch.arange(n) % 2).view(n, 1, 1, 1)
+    return (1 - dirt) * images + dirt * torch.rand(images.shape, generator=generator)
+
+
+@torch.no_grad()
+def recognised(judge: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """bool (n,): for which images (n, c, h, w) the judge's first answer is the target."""
+    if not len(images):
+        return torch.zeros(0, dtype=torch.bool)
+    return torch.cat([judge(some).argmax(1) for some in images.split(256)]) == targets

@@ -1,0 +1,145 @@
+"""The classifier that somebody names: one of ours, a saved one, or anyone's through an adapter."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from fooling.classifiers.frozen import frozen
+from fooling.classifiers.networks import MODELS, Classifier, Model
+from fooling.classifiers.train import TrainConfig, train
+from fooling.data.load import default_root
+from fooling.errors import MissingFile, UserError
+from fooling.pretrained import HUB
+from fooling.run.tracking import WandbConfig
+
+
+class Adapted(nn.Module):
+    """Anyone's PyTorch classifier, made to take images in [0, 1].
+
+    module: maps (n, *input_shape) to logits (n, classes).
+    input_shape: (channels, height, width) that the module takes.
+    value_range: what black and white are to the module, before mean and std: (0, 1), (-1, 1), (0, 255) ...
+    mean, std: subtracted and divided by after that, one number for each channel (as in torchvision's Normalize).
+
+    Raises UserError where these do not fit each other, or the module does not give logits for such images.
+    """
+
+    reject_class = False
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        input_shape: Sequence[int],
+        value_range: Sequence[float] = (0.0, 1.0),
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+    ):
+        super().__init__()
+        if len(input_shape) != 3 or min(input_shape) < 1:
+            raise UserError(f"input_shape must be (channels, height, width), got {tuple(input_shape)}")
+        if len(value_range) != 2 or not value_range[0] < value_range[1]:
+            raise UserError(f"value_range must be (low, high) with low < high, got {tuple(value_range)}")
+        low, high = value_range
+        for name, values in (("mean", mean), ("std", std)):
+            if len(values) not in (1, input_shape[0]):
+                raise UserError(f"{name} needs 1 or {input_shape[0]} numbers, one for each channel, got {len(values)}")
+        if min(std) <= 0:
+            raise UserError(f"std must be positive, got {tuple(std)}")
+        self.module = module
+        self.input_shape = tuple(input_shape)
+        like = next(module.parameters(), torch.empty(0))  # its device and precision
+        mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
+        self.register_buffer("scale", (high - low) / std, persistent=False)
+        self.register_buffer("shift", (low - mean) / std, persistent=False)
+        self.num_classes = self._count_logits()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Computed in the module's own precision; the logits come in that of the images."""
+        logits = self.module((images * self.scale + self.shift).to(self.scale.dtype))
+        return logits.to(images.dtype) if isinstance(logits, Tensor) else logits
+
+    def _count_logits(self) -> int:
+        with frozen(self), torch.no_grad():
+            try:
+                logits = self(self.shift.new_full((2, *self.input_shape), 0.5))
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0]
+                raise UserError(f"the module does not take images of shape {self.input_shape}: {reason}") from error
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 2:
+            got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(f"the module must give logits of shape (n, classes), for n = 2 it gave {got}")
+        return logits.shape[1]
+
+
+def load_classifier(
+    source: str | os.PathLike,
+    *,
+    input_shape: Sequence[int] | None = None,
+    value_range: Sequence[float] = (0.0, 1.0),
+    mean: Sequence[float] = (0.0,),
+    std: Sequence[float] = (1.0,),
+) -> nn.Module:
+    """The classifier that `source` names, in evaluation mode, taking images in [0, 1].
+
+    source: a folder written by save_pretrained; hub:owner/name on the Hugging Face Hub; or package.module:factory, a
+        function without arguments (or an nn.Module) that is imported, from the current directory too.
+    The other arguments describe what such a factory makes (see Adapted); a classifier of ours knows them itself.
+
+    Raises MissingFile or UserError, in one line.
+    """
+    name = str(source)
+    if not name.startswith(HUB) and re.fullmatch(r"[\w.]+:\w+", name) and not Path(name).exists():
+        if input_shape is None:
+            raise UserError(f"{name}: state the images it takes, --shape 1 28 28 or input_shape=(1, 28, 28) in Python")
+        module = _import(name)
+        return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
+    return Classifier.from_pretrained(source)
+
+
+def _import(name: str) -> nn.Module:
+    module_name, attribute = name.split(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a console script does not look in the current directory by itself
+    try:
+        made = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        raise MissingFile(f"cannot import {name}: {error}") from error
+    except AttributeError as error:
+        raise UserError(f"cannot import {name}: {error}") from error
+    if callable(made) and not isinstance(made, nn.Module):
+        try:
+            made = made()
+        except Exception as error:  # whatever somebody else's code raises
+            raise UserError(f"{name}() failed with {type(error).__name__}: {' '.join(str(error).split())}") from error
+    if not isinstance(made, nn.Module):
+        raise UserError(f"{name} must give a torch.nn.Module, it gave {type(made).__name__}")
+    return made
+
+
+def trained_classifier(model: Model = "lenet") -> Classifier:
+    """The default MNIST classifier of that name, in evaluation mode: trained on first use, under a minute on two cores.
+
+    It is kept in $FOOLING_CACHE or ~/.cache/fooling.
+    """
+    if model not in MODELS:
+        raise UserError(f"unknown model {model!r}: expected one of {', '.join(MODELS)}")
+    folder = default_root() / "classifiers" / model
+    if not (folder / "classifier" / "model.safetensors").exists():
+        settings: dict[str, Any] = {"learning_rate": 0.01} if model == "softmax" else {}
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".first-use.lock"):  # another process waits, and then finds the run complete
+            print(f"training the default {model} classifier, this once")
+            wandb = WandbConfig(mode="disabled")
+            train(TrainConfig(name=model, model=model, output=str(folder), wandb=wandb, **settings))
+    return Classifier.from_pretrained(folder / "classifier")

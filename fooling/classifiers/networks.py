@@ -1,0 +1,102 @@
+"""The classifiers of ours.
+
+A classifier is any nn.Module from images float32 (n, c, h, w) in [0, 1] to logits (n, classes). Ours say more about
+themselves: `input_shape`, `num_classes`, `reject_class` and `features`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from fooling.errors import UserError
+from fooling.pretrained import Pretrained
+
+
+class Classifier(Pretrained):
+    """Images float32 (n, channels, image_size, image_size) in [0, 1] to logits (n, num_classes).
+
+    image_size: height and width in pixels.
+    channels: 1 for grey, 3 for colour.
+    num_classes: how many classes the data has.
+    reject_class: give one more logit, the last, that says "none of these"; num_classes does not count it.
+    """
+
+    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
+        super().__init__()
+        self.config = {
+            "image_size": image_size,
+            "channels": channels,
+            "num_classes": num_classes,
+            "reject_class": reject_class,
+        }
+        self.input_shape = (channels, image_size, image_size)
+        self.num_classes = num_classes
+        self.reject_class = reject_class
+
+    @property
+    def num_logits(self) -> int:
+        return self.num_classes + self.reject_class
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the last layer looks at: float (n, features)."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits(self.features(images))
+
+
+class SoftmaxRegression(Classifier):
+    """One linear map from pixels to logits (multinomial logistic regression), starting from zero.
+
+    It sees pixels as they are, in [0, 1], so that a pixel which is always black keeps weight zero.
+    """
+
+    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
+        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+        self.logits = nn.Linear(channels * image_size**2, self.num_logits)
+        nn.init.zeros_(self.logits.weight)
+        nn.init.zeros_(self.logits.bias)
+
+    def features(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+class LeNet(Classifier):
+    """Two 5x5 convolutions with 16 and 32 channels, each followed by ReLU and 2x2 max pooling, and 128 hidden units.
+
+    After LeCun et al. 1998, "Gradient-based learning applied to document recognition", with today's ReLU and pooling.
+    Layers that an objective can name: conv1, relu1, pool1, conv2, relu2, pool2, hidden, relu3, logits.
+    """
+
+    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
+        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+        side = ((image_size - 4) // 2 - 4) // 2  # each convolution takes off 4 pixels, each pooling halves
+        if side < 1:
+            raise UserError(f"LeNet needs images of at least 16 pixels, got image_size={image_size}")
+        self.conv1, self.relu1, self.pool1 = nn.Conv2d(channels, 16, 5), nn.ReLU(), nn.MaxPool2d(2)
+        self.conv2, self.relu2, self.pool2 = nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)
+        self.hidden, self.relu3 = nn.Linear(32 * side**2, 128), nn.ReLU()
+        self.logits = nn.Linear(128, self.num_logits)
+
+    def features(self, images: Tensor) -> Tensor:
+        x = self.pool1(self.relu1(self.conv1(2 * images - 1)))
+        x = self.pool2(self.relu2(self.conv2(x)))
+        return self.relu3(self.hidden(x.flatten(1)))
+
+
+Model = Literal["lenet", "softmax"]
+
+
+MODELS: dict[str, type[Classifier]] = {"lenet": LeNet, "softmax": SoftmaxRegression}
+
+
+def reject_index(classifier: nn.Module) -> int | None:
+    """Which logit of the classifier says "none of these"; None where there is no such."""
+    return classifier.num_classes if getattr(classifier, "reject_class", False) else None
+
+
+def class_names(classifier: nn.Module) -> tuple[str, ...]:
+    """What to call the classes when nothing else is known: 0, 1, 2 ..., and "none" for a reject class."""
+    return (*map(str, range(classifier.num_classes)), *["none"] * classifier.reject_class)

@@ -1,0 +1,201 @@
+"""Train a classifier.
+
+    accelerate launch -m fooling train --config configs/classifier.yaml
+
+Starting again with the same command goes on from the newest checkpoint, exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fooling.classifiers.frozen import frozen
+from fooling.classifiers.networks import MODELS, Classifier, Model
+from fooling.data.batches import Batches
+from fooling.data.load import DataConfig, load_config
+from fooling.errors import UserError, require_positive
+from fooling.images import Images, to_float
+from fooling.run.optimizer import average_gradients
+from fooling.run.run import Run, RunConfig
+from fooling.run.schedules import one_cycle
+from fooling.seeds import seed_of
+
+
+@dataclass
+class TrainConfig(RunConfig):
+    """Train a classifier."""
+
+    name: str = "classifier"
+    """The run's name, and that of its folder below runs/."""
+
+    model: Model = "lenet"
+    """lenet has two convolutions and 99.3 % of MNIST's test digits right, softmax is linear and has 92 %."""
+
+    kimg: float = 360.0
+    """How long to train, in thousands of images seen."""
+
+    batch_size: int = 128
+    """Images in a step, over all processes."""
+
+    learning_rate: float = 3e-3
+    """Adam's learning rate at its peak, a third of the way through."""
+
+    evaluate_kimg: float = 60.0
+    """Thousands of images between measurements of the accuracy on the test images."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """The images and their labels."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(
+            kimg=self.kimg,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            evaluate_kimg=self.evaluate_kimg,
+        )
+        if self.model not in MODELS:
+            raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
+
+
+def train(config: TrainConfig) -> None:
+    """Train as configured, or go on with a run that was interrupted; the folder runs/NAME then holds everything.
+
+    Raises UserError, before anything is written, for settings that do not fit each other, the data or the processes;
+    also where training stops because the loss or a gradient is not finite.
+    """
+    with Run(config, total_images=round(config.kimg * 1000), product="classifier/model.safetensors") as run:
+        data, test = run.first_on_each_machine(lambda: labelled(config.data))
+        training = Training(config, run, data)
+        run.open(training.state)
+        if run.complete:
+            return run.say(f"{run.folder} is complete: nothing left to do")
+        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
+
+        while run.images_seen < run.total_images:
+            figures = training.step()
+            run.advance(config.batch_size)
+            run.record(figures)
+            if test and run.due(config.evaluate_kimg):
+                run.record({"test_accuracy": torch.tensor(accuracy(training.classifier, test), device=run.device)})
+            if run.due(config.log_kimg):
+                run.log()
+            if run.due(config.checkpoint_kimg):
+                run.save()
+            run.stop_if_asked()
+
+        if run.is_main:
+            save_classifier(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
+
+
+class Training:
+    """The classifier, its optimiser, and one step of training it.
+
+    state: what a checkpoint holds of it. The images of a step are a function of (seed, images seen), and nothing else
+    is drawn, so that a resumed run goes on exactly.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run, data: Images):
+        self.config, self.run = config, run
+        self.batches = Batches(data, run.device, seed=config.seed)
+        self.share = run.share(config.batch_size)
+        channels, image_size = data.images.shape[1:3]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(config.seed))
+            classifier = MODELS[config.model](
+                image_size=image_size, channels=channels, num_classes=len(data.class_names)
+            )
+        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
+        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
+        self.classifier = classifier.to(run.device, memory_format=layout)
+        self.optimizer = torch.optim.Adam(
+            self.classifier.parameters(), config.learning_rate, fused=run.device.type in ("cpu", "cuda")
+        )
+        self.state = {"classifier": self.classifier, "optimizer": self.optimizer}
+
+    def step(self) -> dict[str, Tensor]:
+        """One update; returns the figures of the step."""
+        run = self.run
+        self.classifier.train()
+        images, labels = self.batches.take(run.images_seen + self.share.start, self.share.stop - self.share.start)
+        with run.accelerator.autocast():
+            loss = F.cross_entropy(self.classifier(images), labels)
+        loss.backward()
+        (group,) = self.optimizer.param_groups
+        group["lr"] = one_cycle(self.config.learning_rate, run.images_seen / run.total_images)
+        norm = average_gradients(group["params"], run.accelerator)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {"loss": loss, "gradient_norm": norm}
+
+
+@torch.no_grad()
+def accuracy(classifier: nn.Module, data: Images) -> float:
+    """The part of a data set's images whose highest logit is the label's."""
+    device = next(classifier.parameters()).device
+    with frozen(classifier):
+        right = [
+            (classifier(to_float(images, device)).argmax(1) == labels.to(device)).sum()
+            for images, labels in zip(data.images.split(500), data.labels.split(500), strict=True)
+        ]
+    return int(torch.stack(right).sum()) / len(data)
+
+
+def labelled(config: DataConfig) -> tuple[Images, Images | None]:
+    """The training images, and the test images of a data set that has some apart."""
+    data = load_config(config)
+    if data.labels is None:
+        raise UserError(f"a classifier needs labels, and {config.name} has none")
+    return data, None if config.name == "folder" else load_config(config, "test")
+
+
+_CARD = """\
+---
+library_name: fooling-gan
+tags: [image-classification]
+---
+
+# {name}
+
+A classifier of {data} images{accuracy}, trained with fooling-gan.
+
+```python
+from fooling import Classifier
+
+classifier = Classifier.from_pretrained("path/to/this/folder")    # or "hub:owner/name"
+logits = classifier(images)                                       # of float32 images in [0, 1]
+```
+
+Trained on {images_seen:,} images in {seconds:,} seconds ({images_per_second:,} images per second, {processes}).
+
+## Settings
+
+```yaml
+{settings}```
+"""
+
+
+def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_accuracy: float | None) -> None:
+    """Write the classifier that others load, and hand it to the tracker.
+
+    config: of any run that has `data`.
+    """
+    summary: dict[str, Any] = run.summary()
+    settings = {k: v for k, v in asdict(config).items() if k not in ("output", "wandb")}
+    right = "" if test_accuracy is None else f" that has {100 * test_accuracy:.2f} % of the test images right"
+    card = _CARD.format(
+        name=config.name,
+        data=config.data.name,
+        accuracy=right,
+        settings=yaml.safe_dump(settings, sort_keys=False),
+        **summary,
+    )
+    folder = classifier.save_pretrained(run.folder / "classifier", card=card)
+    run.tracker.log_folder(f"{run.folder.name}-classifier", "model", folder, summary)
+    run.say(f"a classifier{right} is in {folder}")

@@ -1,0 +1,119 @@
+"""How a climb turns a gradient into a step: one small object for each rule, all of them image by image.
+
+Each maps gradients (n, ...) to directions of about unit size, so that `step_size` has a meaning; `select` follows the
+images when some leave the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from fooling.climb.per_image import PerImage
+from fooling.errors import UserError
+
+StepName = Literal["plain", "sign", "std", "mean-abs", "l2", "momentum", "adam"]
+
+
+_TINY = 1e-12  # keeps 0 / 0 at 0 without touching any gradient that is alive
+
+
+class Plain(PerImage):
+    """The gradient itself."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class Sign(PerImage):
+    """Its sign: the longest step in an L-inf ball (Goodfellow et al. 2014, arXiv:1412.6572, section 4)."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient.sign()
+
+
+class Std(PerImage):
+    """Divided by its standard deviation over the image."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient / _per_image(gradient.flatten(1).std(1), gradient)
+
+
+class MeanAbs(PerImage):
+    """Divided by its mean absolute value over the image, as in DeepDream."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient / _per_image(gradient.flatten(1).abs().mean(1), gradient)
+
+
+class L2(PerImage):
+    """Divided by its L2 norm over the image: the longest step in an L2 ball."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient / _per_image(torch.linalg.vector_norm(gradient.flatten(1), dim=1), gradient)
+
+
+class Momentum(PerImage):
+    """The sign of a running sum of gradients, each divided by its mean absolute value (MI-FGSM: Dong et al. 2018,
+    arXiv:1710.06081, equations 6 and 7, with mu = 0.9)."""
+
+    def __init__(self):
+        self.velocity: Tensor | float = 0.0
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        self.velocity = 0.9 * self.velocity + MeanAbs()(gradient)
+        return self.velocity.sign()
+
+
+class Adam(PerImage):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1) with beta = (0.9, 0.999)."""
+
+    def __init__(self):
+        self.mean: Tensor | float = 0.0
+        self.square: Tensor | float = 0.0
+        self.count = 0
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        self.count += 1
+        self.mean = 0.9 * self.mean + 0.1 * gradient
+        self.square = 0.999 * self.square + 0.001 * gradient.square()
+        mean, square = self.mean / (1 - 0.9**self.count), self.square / (1 - 0.999**self.count)
+        return mean / (square.sqrt() + 1e-8)
+
+
+_RULES = {
+    "plain": Plain, "sign": Sign, "std": Std, "mean-abs": MeanAbs, "l2": L2, "momentum": Momentum, "adam": Adam,
+}  # fmt: skip
+
+
+def make_step(name: StepName | PerImage) -> PerImage:
+    """A new step rule of that name, with nothing remembered; a rule of the caller's own is taken as it is."""
+    if isinstance(name, PerImage):
+        return name
+    if name not in _RULES:
+        raise UserError(f"unknown step {name!r}: expected one of {', '.join(get_args(StepName))}")
+    return _RULES[name]()
+
+
+def _per_image(values: Tensor, like: Tensor) -> Tensor:
+    return (values + _TINY).view(-1, *[1] * (like.dim() - 1))
+
+
+class VariedStep(PerImage):
+    """A step of its own for each image: its size (n,), its momentum (n,), and its rule: `normalised` (n,) steps have
+    a root mean square of the size, the others are its sign."""
+
+    def __init__(self, sizes: Tensor, normalised: Tensor, momenta: Tensor):
+        self.sizes, self.normalised, self.momenta = sizes, normalised, momenta
+        self.velocity = torch.zeros(len(sizes))
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        column = (-1, *[1] * (gradient.dim() - 1))
+        mean_abs = gradient.flatten(1).abs().mean(1).view(column) + 1e-12
+        velocity = self.velocity if self.velocity.dim() > 1 else self.velocity.view(column)
+        self.velocity = self.momenta.view(column) * velocity + gradient / mean_abs
+        rms = self.velocity.flatten(1).square().mean(1).sqrt().view(column) + 1e-12
+        direction = torch.where(self.normalised.view(column), self.velocity / rms, self.velocity.sign())
+        return self.sizes.view(column) * direction

@@ -1,0 +1,275 @@
+"""Teach a classifier what is nothing: train it on images that fool it, as "none of these", then fool it afresh.
+
+    accelerate launch -m fooling harden --config configs/harden-rounds.yaml    # round by round, on all past images
+    accelerate launch -m fooling harden --config configs/harden.yaml           # on climbs made inside every batch
+
+Starting again with the same command goes on from the newest checkpoint, exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fooling.classifiers.judge import trained_judge
+from fooling.classifiers.networks import MODELS, Classifier, Model
+from fooling.classifiers.train import accuracy, labelled, save_classifier
+from fooling.climb.ascent import Ascent
+from fooling.data.batches import Batches
+from fooling.data.load import DataConfig
+from fooling.errors import UserError, require_positive
+from fooling.files import write_png
+from fooling.images import Images
+from fooling.run.optimizer import average_gradients
+from fooling.run.run import Run, RunConfig
+from fooling.run.schedules import one_cycle
+from fooling.seeds import seed_of
+from fooling.show.figures import draw_gallery
+from fooling.show.sheet import percent
+from fooling.teach.fresh_attack import AttackConfig, Rounds, attack_afresh, attack_figures
+from fooling.teach.losses import Target, negatives_loss
+from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives
+from fooling.teach.positives import perturbed, shifted
+
+
+@dataclass
+class HardenConfig(RunConfig):
+    """Teach a classifier what is nothing."""
+
+    name: str = "harden"
+    """The run's name, and that of its folder below runs/."""
+
+    model: Model = "lenet"
+    """lenet or softmax, as for train."""
+
+    target: Target = "reject"
+    """What negatives shall be: reject, a class of their own; uniform, all classes alike (outlier exposure);
+    confidence, no class likely (CEDA and ACET); both, a class of their own and the others alike."""
+
+    kimg: float = 240.0
+    """How long to train in each round, in thousands of images seen (negatives not counted)."""
+
+    rounds: int = 1
+    """How many times to train and attack; the images of each attack join the pool."""
+
+    from_scratch: bool = True
+    """Begin each round with new weights; else go on with those of the round before."""
+
+    batch_size: int = 128
+    """Real images in a step, over all processes."""
+
+    learning_rate: float = 3e-3
+    """Adam's learning rate at its peak, a third of the way through a round."""
+
+    weight: float = 1.0
+    """Of the negatives' loss, beside 1 for that of the real images."""
+
+    ramp_kimg: float = 20.0
+    """Thousands of images over which that weight grows from 0, in each round."""
+
+    evaluate_kimg: float = 60.0
+    """Thousands of images between fresh attacks and measurements of the accuracy on the test images."""
+
+    shift: int = 0
+    """Move each real image by up to so many pixels."""
+
+    perturb: float = 0.0
+    """Move every second real image against its label, in an L-inf ball whose radius is drawn from 0 to this."""
+
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    """Where the negatives come from: at least one count must be above 0."""
+
+    attack: AttackConfig = field(default_factory=AttackConfig)
+    """The fresh attack."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """The images and their labels."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(
+            kimg=self.kimg,
+            rounds=self.rounds,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight=self.weight,
+            evaluate_kimg=self.evaluate_kimg,
+        )
+        if self.shift < 0 or self.perturb < 0:
+            raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
+        if self.model not in MODELS:
+            raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
+        if self.ramp_kimg < 0:
+            raise UserError(f"ramp_kimg must be at least 0, got {self.ramp_kimg}")
+        if self.kimg * 1000 < self.batch_size:
+            raise UserError(f"a round of {self.kimg} kimg is shorter than a batch of {self.batch_size} images")
+        if self.rounds == 1 and sum(self.negatives.counts) == self.negatives.pool > 0:
+            raise UserError("the pool is empty until a round has ended: give --rounds 2 or more, or other negatives")
+        if max(self.negatives.counts) == 0:
+            raise UserError("say what to teach, such as --config configs/harden.yaml or --negatives.climbed 32")
+
+
+# What the randomness of a run is for: each use has a stream of its own, whatever the seed.
+_WEIGHTS, _NEGATIVES, _ATTACK = 1, 2, 3
+
+
+def harden(config: HardenConfig) -> None:
+    """Teach as configured, or go on with a run that was interrupted; the folder runs/NAME then holds everything.
+
+    Raises UserError, before anything is written, for settings that do not fit each other, the data or the processes;
+    also where training stops because the loss or a gradient is not finite.
+    """
+    total = round(config.rounds * config.kimg * 1000)
+    with Run(config, total_images=total, product="classifier/model.safetensors") as run:
+        data, test = run.first_on_each_machine(lambda: labelled(config.data))
+        teaching = Teaching(config, run, data)
+        run.open(teaching.state)
+        if run.complete:
+            return run.say(f"{run.folder} is complete: nothing left to do")
+        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
+
+        while run.images_seen < run.total_images:
+            figures = teaching.step()
+            run.advance(config.batch_size)
+            run.record(figures)
+            round_ends = run.due(config.kimg)
+            if round_ends or run.due(config.evaluate_kimg):
+                run.check_finite()
+                run.record(teaching.measure(test, round_ends))
+            if round_ends or run.due(config.log_kimg):
+                run.log()
+            if run.due(config.checkpoint_kimg):
+                run.save()
+            run.stop_if_asked()
+
+        if run.is_main:
+            teaching.finish()
+
+
+class Teaching:
+    """The classifier, its optimiser, its negatives, and one step of teaching it.
+
+    state: what a checkpoint holds of it. A step's randomness is a function of (seed, images seen), and each process
+    takes its rows of what is drawn for all of them, so that neither a resume nor the number of processes changes it.
+    """
+
+    def __init__(self, config: HardenConfig, run: Run, data: Images):
+        self.config, self.run, self.data = config, run, data
+        if config.shift >= data.images.shape[2]:
+            raise UserError(f"shift must be below the {data.images.shape[2]} pixels of an image, got {config.shift}")
+        self.batches = Batches(data, run.device, seed=config.seed)
+        self.share = run.share(config.batch_size)
+        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
+        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
+        self.classifier = self._new_classifier(0).to(run.device, memory_format=layout)
+        self.optimizer = self._new_optimizer()
+        self.pool = Pool()
+        self.negatives = make_negatives(config.negatives, self.pool, data.images.shape[1:])
+        for count in self.negatives.counts:
+            run.share(count)  # refuses what the processes cannot share
+        self.judge = run.first_on_each_machine(lambda: trained_judge(config.data)) if config.attack.judge else None
+        self.rounds = Rounds()
+        self.state = {
+            "classifier": self.classifier,
+            "optimizer": self.optimizer,
+            "negatives": self.negatives,
+            "rounds": self.rounds,
+        }
+
+    def step(self) -> dict[str, Tensor]:
+        """One update; returns the figures of the step."""
+        config, run = self.config, self.run
+        images, labels = (batch.cpu() for batch in self.batches.take(run.images_seen, config.batch_size))
+        step = self._as_seen(images)
+        negatives = self.negatives.draw(step)
+        if config.shift:
+            images = shifted(images, config.shift, step.generator)
+        images = perturbed(images, labels, config.perturb, step) if config.perturb else images[self.share]
+        labels, own = labels[self.share].to(run.device), len(images)
+        self.classifier.train()
+        with run.accelerator.autocast():
+            logits = self.classifier(torch.cat([images, negatives]).to(run.device)).float()
+        loss = F.cross_entropy(logits[:own], labels)
+        rubbish_loss = negatives_loss(logits[own:], config.target) if len(negatives) else loss.new_zeros(())
+        weight = config.weight * min(1.0, self._images_in_round / (config.ramp_kimg * 1000 + 1e-9))
+        (loss + weight * rubbish_loss).backward()
+        (group,) = self.optimizer.param_groups
+        group["lr"] = one_cycle(config.learning_rate, self._images_in_round / (config.kimg * 1000))
+        norm = average_gradients(group["params"], run.accelerator)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {"loss": loss, "negatives_loss": rubbish_loss, "gradient_norm": norm}
+
+    def measure(self, test: Images | None, round_ends: bool) -> dict[str, Tensor]:
+        """Fool the classifier afresh, and draw what fooled it; where a round ends, that joins the pool.
+
+        Every process climbs the same images, so that all have the same pool.
+        """
+        config, run = self.config, self.run
+        attack = attack_afresh(self.classifier, config.attack, seed=seed_of(config.seed, _ATTACK, run.images_seen))
+        figures = attack_figures(attack, self.judge)
+        if test is not None:
+            figures["test_accuracy"] = accuracy(self.classifier, test)
+        if run.is_main:
+            self._draw(attack, figures)
+        if round_ends:
+            self.rounds.end(figures, run.images_seen)
+            if run.is_main:
+                self.rounds.write(run.folder / "rounds.json")
+            run.say(self.rounds.describe_last())
+            self.pool.add(attack.images[attack.success])
+            if config.from_scratch and run.images_seen < run.total_images:
+                self.classifier.load_state_dict(self._new_classifier(len(self.rounds)).state_dict())
+                self.optimizer.load_state_dict(self._new_optimizer().state_dict())
+        return {name: torch.tensor(value, device=run.device) for name, value in figures.items()}
+
+    def finish(self) -> None:
+        """Write the classifier that others load."""
+        figures = self.rounds.figures[-1]
+        save_classifier(self.config, self.run, self.classifier, figures.get("test_accuracy"))
+
+    def _draw(self, attack: Ascent, figures: dict[str, float]) -> None:
+        """The first images of the attack: samples/<images seen>.png, and the tracker."""
+        count, classes = min(3, len(attack.images) // 10 or 1) * 10, self.classifier.num_classes
+        texts = [f"{k % classes}: {percent(p)}" for k, p in enumerate(attack.confidences[:count].tolist())]
+        title = (
+            f"Climbed from noise: {100 * figures['fooled_99']:.0f} % reach 99 %, in {figures['steps_needed']:.0f} steps"
+        )
+        picture = draw_gallery(attack.images[:count], texts, title=title, columns=10)
+        seen = self.run.images_seen
+        write_png(picture, self.run.folder / "samples" / f"{seen:09d}.png")
+        self.run.tracker.log_image("fooling_images", picture, step=seen)
+
+    @property
+    def _images_in_round(self) -> int:
+        return self.run.images_seen - self.rounds.started_at
+
+    def _new_classifier(self, number: int) -> Classifier:
+        channels, image_size = self.data.images.shape[1:3]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(self.config.seed, _WEIGHTS, number))
+            return MODELS[self.config.model](
+                image_size=image_size,
+                channels=channels,
+                num_classes=len(self.data.class_names),
+                reject_class=self.config.target in ("reject", "both"),
+            )
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        fused = self.run.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(self.classifier.parameters(), self.config.learning_rate, fused=fused)
+
+    def _as_seen(self, images: Tensor) -> Step:
+        """This step, as the sources of its negatives see it."""
+        run = self.run
+        return Step(
+            classifier=self.classifier,
+            images=images,
+            generator=torch.Generator().manual_seed(seed_of(self.config.seed, _NEGATIVES, run.images_seen)),
+            share=run.share,
+            gather=lambda rows: run.accelerator.gather(rows.to(run.device)).cpu(),
+            autocast=torch.bfloat16 if run.accelerator.mixed_precision == "bf16" else None,
+        )

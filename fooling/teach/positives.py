@@ -1,0 +1,52 @@
+"""What is done to the real images of a batch before a classifier learns from them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fooling.climb.ascent import ascend
+from fooling.climb.objectives import LogProbability
+from fooling.climb.parametrizations import Pixels
+from fooling.climb.step_rules import VariedStep
+from fooling.teach.negatives import Step
+
+
+def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each image (n, c, h, w) moved by up to `most` pixels down and across, black coming in at the edges."""
+    n, channels, height, width = images.shape
+    offsets = torch.randint(2 * most + 1, (2, n, 1), generator=generator)
+    rows, columns = (offset + torch.arange(size) for offset, size in zip(offsets, (height, width), strict=True))
+    padded = F.pad(images, (most,) * 4)
+    numbers = torch.arange(n)[:, None, None, None]
+    return padded[numbers, torch.arange(channels)[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tensor:
+    """This process's rows of a batch, every second image moved against its label by one sign step.
+
+    The step is taken from a random point of an L-inf ball around the image, 1.25 times its radius, back into the ball
+    (Wong et al. 2020, arXiv:2001.03994, algorithm 3); each ball's radius is drawn from 0 to `radius`. It makes the
+    network's gradients point along strokes rather than specks, which is what climbs then draw (Santurkar et al. 2019,
+    arXiv:1906.09453).
+
+    images: float (n, c, h, w), labels: int64 (n,), both of the whole batch.
+    """
+    n, share = len(images), step.share(len(images))
+    radii = radius * torch.rand(n, generator=step.generator)
+    radii[::2] = 0
+    reach = radii.view(-1, 1, 1, 1)
+    offsets = reach * (2 * torch.rand(images.shape, generator=step.generator) - 1)
+    moved = (radii[share] > 0).nonzero()[:, 0]
+    own, reach, radii = images[share].clone(), reach[share][moved], radii[share][moved]
+    if not len(moved):
+        return own
+    starts = (own[moved] + offsets[share][moved]).clamp(0, 1)
+    rule = VariedStep(1.25 * radii, torch.zeros(len(radii), dtype=torch.bool), torch.zeros(len(radii)))
+    ends = ascend(
+        step.classifier, -1.0 * LogProbability(labels[share][moved]), Pixels(starts), steps=1, step=rule,
+        step_size=1.0, autocast=step.autocast, progress=False,
+    ).images  # fmt: skip
+    own[moved] = torch.minimum(torch.maximum(ends, own[moved] - reach), own[moved] + reach).clamp(0, 1)
+    return own

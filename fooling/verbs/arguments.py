@@ -1,0 +1,136 @@
+"""What every verb can be told, and how it is understood: the classifier, the images, the classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fooling.classifiers.load import load_classifier, trained_classifier
+from fooling.classifiers.networks import MODELS, class_names
+from fooling.data.load import DataConfig, load_config
+from fooling.errors import MissingFile, UserError, require_positive
+from fooling.images import Images, to_float
+from fooling.run.tracking import WandbConfig
+
+
+@dataclass
+class InputConfig:
+    """The images that a --model package.module:factory takes; classifiers of ours know this themselves."""
+
+    shape: list[int] | None = None
+    """Channels, height and width, such as 1 28 28."""
+
+    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
+    """What black and white are to it: 0 1, or -1 1, or 0 255."""
+
+    mean: list[float] = field(default_factory=lambda: [0.0])
+    """What is subtracted after that, one number or one for each channel."""
+
+    std: list[float] = field(default_factory=lambda: [1.0])
+    """What is divided by in the end, one number or one for each channel."""
+
+
+@dataclass
+class VerbConfig:
+    """What every verb can be told."""
+
+    model: str = "lenet"
+    """lenet or softmax, trained on first use; or a saved folder, hub:owner/name, or package.module:factory."""
+
+    input: InputConfig = field(default_factory=InputConfig)
+    """The images that a package.module:factory takes."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """The test images, and what their classes are called."""
+
+    seed: int = 0
+    """From which all randomness follows."""
+
+    output: str | None = None
+    """The folder to write, which must not exist yet. Default: one named after the verb and its classes, in runs/."""
+
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    """Where to see the pictures besides the folder."""
+
+
+def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | None = None) -> None:
+    """Raise UserError for a climb that cannot be."""
+    if not 0 < confidence < 1:
+        raise UserError(f"confidence must lie between 0 and 1, got {confidence}")
+    require_positive(steps=steps, step_size=1.0 if step_size is None else step_size)
+
+
+def opened(config: VerbConfig) -> tuple[nn.Module, Images, tuple[str, ...]]:
+    """The classifier, the test images and what the classes are called."""
+    if config.model in MODELS:
+        classifier = trained_classifier(config.model)
+    else:
+        take = config.input
+        classifier = load_classifier(
+            config.model, input_shape=take.shape, value_range=take.range, mean=take.mean, std=take.std
+        )
+    data = load_config(config.data, "test")
+    names = class_names(classifier)
+    known = data.class_names if fits(data, classifier) else ()
+    return classifier, data, (*known, *names[len(known) :])
+
+
+def fits(data: Images, classifier: nn.Module) -> bool:
+    """Whether these are images of the classes that the classifier was made for, as far as one can see."""
+    return data.images.shape[1:] == classifier.input_shape and len(data.class_names) == classifier.num_classes
+
+
+def fitting(data: Images, classifier: nn.Module) -> Images:
+    if not fits(data, classifier):
+        raise UserError(
+            f"the test images are {_shape(data.images.shape[1:])} in {len(data.class_names)} classes, the classifier"
+            f" takes {_shape(classifier.input_shape)} in {classifier.num_classes}: name others with --data.name,"
+            " or an image of yours with --image"
+        )
+    return data
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
+    """The image in a file as float32 (c, h, w) in [0, 1], in grey or colour as `shape` (c, h, w) says.
+
+    Raises MissingFile, or UserError for a file that is no image, has another size, is transparent somewhere, or holds
+    more than 8 bits for a channel.
+    """
+    path, (channels, height, width) = Path(path).expanduser(), shape
+    if not path.is_file():
+        raise MissingFile(f"no such file: {path}")
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is not a readable image") from error
+    if image.size != (width, height):
+        raise UserError(
+            f"{path} is {image.width} x {image.height} pixels, the classifier takes {width} x {height}: resize it first"
+        )
+    if image.mode.startswith(("I", "F")):
+        raise UserError(f"{path} has more than 8 bits for a channel, so its black and white are not known: convert it")
+    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+        raise UserError(f"{path} is transparent in places, so its colours are not known: put it on a background")
+    pixels = np.array(image.convert("L" if channels == 1 else "RGB"))
+    return torch.from_numpy(pixels).view(height, width, channels).permute(2, 0, 1).float() / 255
+
+
+def of_label(classifier: nn.Module, data: Images, label: int) -> tuple[Tensor, Tensor]:
+    if data.labels is None:
+        raise UserError("the data set has no labels: name an image of yours with --image")
+    numbers = (data.labels == label).nonzero()[:, 0]
+    if len(numbers) == 0:
+        raise UserError(f"the data set has no test image of class {label}")
+    return numbers, to_float(data.images[numbers])

@@ -1,0 +1,66 @@
+"""Breed an image for every class without looking at a gradient: fooling evolve --encoding cppn"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from fooling.climb.evolution import evolve as evolution_of
+from fooling.climb.parametrizations import CPPN, Pixels
+from fooling.errors import require_positive
+from fooling.run.results import Results
+from fooling.show.figures import draw_gallery
+from fooling.show.sheet import percent
+from fooling.verbs.arguments import VerbConfig, check_climb, opened
+
+
+@dataclass
+class EvolveConfig(VerbConfig):
+    """Breed an image for every class without looking at a gradient."""
+
+    encoding: Literal["direct", "cppn"] = "direct"
+    """What is bred: pixels, or networks that draw pictures with symmetry and structure."""
+
+    confidence: float = 0.99
+    """Stop when the network is as sure as this of every class."""
+
+    evaluations: int = 200_000
+    """Give up after asking the network about so many images."""
+
+    def __post_init__(self) -> None:
+        check_climb(self.confidence)
+        require_positive(evaluations=self.evaluations)
+
+
+def evolve(config: EvolveConfig) -> Path:
+    """Breed an image for every class that the network is sure of, by its answers alone; returns the folder of results.
+
+    Raises UserError, before anything is written, for settings or a model that cannot be.
+    """
+    classifier, _, names = opened(config)
+    encoding = {"direct": Pixels, "cppn": CPPN}[config.encoding]
+    start = encoding.noise(200, shape=classifier.input_shape, seed=config.seed)
+    results = Results(f"evolve-{config.encoding}", config.output, config.wandb, asdict(config))
+    evolution = evolution_of(
+        classifier, start, until=config.confidence, evaluations=config.evaluations, seed=config.seed
+    )
+    arrived = int((evolution.confidences >= config.confidence).sum())
+    print(
+        f"{arrived} of {len(names)} classes reached {percent(config.confidence)} without a gradient,"
+        f" after asking the network about {evolution.evaluations:,} images"
+    )
+    with results:
+        texts = [f"{name}: {percent(p)}" for name, p in zip(names, evolution.confidences.tolist(), strict=True)]
+        title = "Bred without gradients: what the network takes for each class"
+        results.picture("evolve", draw_gallery(evolution.images, texts, title=title))
+        results.numbers(
+            {
+                "confidences": dict(zip(names, evolution.confidences.tolist(), strict=True)),
+                "classes_reached": arrived,
+                "evaluations": evolution.evaluations,
+            },
+            images=evolution.images,
+            history=evolution.history,
+        )
+    return results.folder

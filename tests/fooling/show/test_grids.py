@@ -1,0 +1,95 @@
+"""Grids, PNG files and GIFs hold exactly the pixels they were given."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageSequence
+
+from fooling.errors import UserError
+from fooling.files import write_gif, write_png
+from fooling.images import to_uint8
+from fooling.show.grids import grid
+
+
+def test_floats_round_to_the_nearest_of_256_levels_and_clip():
+    assert to_uint8(torch.tensor([-1.0, 0.0, 0.499 / 255, 0.501 / 255, 0.5, 1.0, 7.0])).tolist() == [
+        0, 0, 0, 1, 128, 255, 255,
+    ]  # fmt: skip
+
+
+def test_uint8_images_stay_as_they_are():
+    images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert torch.equal(to_uint8(images), images)
+
+
+def test_every_image_stands_in_its_cell():
+    images = torch.linspace(0.2, 1, 5).view(5, 1, 1, 1).expand(5, 1, 3, 4)
+    picture = grid(images, columns=2, padding=1, background=7)
+    assert picture.shape == (3 * 4 + 1, 2 * 5 + 1, 3) and picture.dtype == np.uint8
+    for i in range(5):
+        row, column = divmod(i, 2)
+        cell = picture[1 + row * 4 : 4 + row * 4, 1 + column * 5 : 5 + column * 5]
+        assert (cell == to_uint8(images[i]).flatten()[0].item()).all()
+    assert (picture[9:12, 6:10] == 7).all()  # the empty sixth cell
+    assert (picture[0] == 7).all() and (picture[:, 0] == 7).all()
+
+
+def test_colour_channels_keep_their_order():
+    picture = grid(torch.tensor([1.0, 0.0, 0.5]).view(1, 3, 1, 1), padding=0)
+    assert picture.tolist() == [[[255, 0, 128]]]
+
+
+def test_scale_makes_hard_edged_blocks():
+    checker = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).view(1, 1, 2, 2)
+    picture = grid(checker, padding=0, scale=3)[..., 0]
+    assert picture.shape == (6, 6) and set(np.unique(picture)) == {0, 255}
+    assert (picture[:3, :3] == 0).all() and (picture[:3, 3:] == 255).all()
+
+
+def test_a_grid_without_columns_is_as_square_as_it_gets():
+    assert grid(torch.rand(10, 1, 5, 5), padding=0).shape == (15, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.rand(28, 28), "shape"),
+        (torch.rand(0, 1, 4, 4), "shape"),
+        (torch.rand(2, 2, 4, 4), "shape"),
+        (torch.full((1, 1, 2, 2), torch.nan), "NaN"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(images, message):
+    with pytest.raises(UserError, match=message):
+        grid(images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_reads_back_the_same(tmp_path, channels):
+    picture = grid(torch.rand(4, channels, 5, 5))
+    path = write_png(picture, tmp_path / "new folder" / "a.png")
+    with Image.open(path) as read:
+        assert np.array_equal(np.asarray(read.convert("RGB")), picture)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_gif_reads_back_every_frame_and_its_time(tmp_path, channels):
+    frames = [grid(torch.rand(1, channels, 8, 8), scale=4) for _ in range(6)]
+    path = write_gif(iter(frames), tmp_path / "a.gif", fps=20, hold=1.5)
+    durations = []
+    with Image.open(path) as film:
+        assert film.n_frames == 6 and film.info["loop"] == 0
+        for expected, frame in zip(frames, ImageSequence.Iterator(film), strict=True):
+            assert np.array_equal(np.asarray(frame.convert("RGB")), expected)
+            durations.append(frame.info["duration"])
+    assert durations == [50] * 5 + [1550]
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
+    good = [np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)]
+    for frames, fps in [([], 10), ([good[0], good[0][:2]], 10), (good, 0), (good, 1000)]:
+        with pytest.raises(UserError):
+            write_gif(frames, tmp_path / "a.gif", fps=fps)
+    with pytest.raises(UserError):
+        write_png(np.zeros((4, 4)), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []

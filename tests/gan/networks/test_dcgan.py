@@ -1,0 +1,142 @@
+import pytest
+import torch
+from torch import nn
+
+from fooling import Latent, Logit, ascend
+from fooling.errors import UserError
+from gan.latent import draw_latents
+from gan.networks.dcgan import Discriminator, Generator, resolutions
+
+SIZES = [28, 32, 64, 128]
+
+
+def outputs_of(network: nn.Sequential, inputs: torch.Tensor, kinds: tuple) -> list[tuple]:
+    shapes = []
+    for layer in network:
+        inputs = layer(inputs)
+        if isinstance(layer, kinds):
+            shapes.append(tuple(inputs.shape[1:]))
+    return shapes
+
+
+def test_generator_is_the_papers_table_at_64_pixels():
+    """Radford et al. 2016, figure 1, and the guidelines for stable networks above it."""
+    generator = Generator(image_size=64, channels=3, latent_dim=100, width=128, kernel_size=5)
+    shapes = outputs_of(generator.layers, torch.randn(2, 100), (nn.Unflatten, nn.ConvTranspose2d))
+    assert shapes == [(1024, 4, 4), (512, 8, 8), (256, 16, 16), (128, 32, 32), (3, 64, 64)]
+    convolutions = [m for m in generator.layers if isinstance(m, nn.ConvTranspose2d)]
+    assert [c.kernel_size for c in convolutions] == [(5, 5)] * 4
+    kinds = [type(m).__name__ for m in generator.layers]
+    assert kinds == ["Linear", "Unflatten", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 4, "Tanh"]
+
+
+def test_discriminator_is_the_papers_table_at_64_pixels():
+    discriminator = Discriminator(image_size=64, channels=3, width=128, kernel_size=5, normalization="batch")
+    shapes = outputs_of(discriminator.layers, torch.rand(2, 3, 64, 64), (nn.Conv2d,))
+    assert shapes == [(128, 32, 32), (256, 16, 16), (512, 8, 8), (1024, 4, 4)]
+    kinds = [type(m).__name__ for m in discriminator.layers]
+    assert kinds == ["Conv2d", "LeakyReLU", *["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3, "Flatten", "Linear", "Flatten"]
+    assert {m.negative_slope for m in discriminator.layers if isinstance(m, nn.LeakyReLU)} == {0.2}
+
+
+def test_weights_start_as_in_the_paper():
+    """All weights from N(0, 0.02): section 4 of the paper."""
+    for network in (Generator(width=64), Discriminator(width=64, normalization="batch")):
+        for module in network.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10_000:
+                assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
+                assert abs(module.weight.mean().item()) < 0.001
+
+
+def test_without_normalisation_scores_start_neither_silent_nor_wild():
+    torch.manual_seed(0)
+    for image_size in SIZES:
+        scores = Discriminator(image_size=image_size, width=16)(torch.rand(64, 1, image_size, image_size))
+        assert 0.02 < scores.std() < 5
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
+@pytest.mark.parametrize("image_size", [*SIZES, 8, 14, 56])
+def test_every_size_goes_through_both_networks(image_size, kernel_size, channels, normalization):
+    shape = dict(
+        image_size=image_size, channels=channels, width=2, kernel_size=kernel_size, normalization=normalization
+    )
+    images = Generator(latent_dim=5, **shape)(torch.randn(3, 5))
+    assert images.shape == (3, channels, image_size, image_size)
+    assert images.min() >= 0 and images.max() <= 1
+    assert Discriminator(**shape)(images).shape == (3,)
+
+
+@pytest.mark.parametrize("image_size", [30, 27, 7, 4, 0, -28, 100])
+def test_an_impossible_size_is_refused(image_size):
+    with pytest.raises(UserError, match=f"image_size {image_size} is impossible"):
+        resolutions(image_size)
+
+
+def test_the_score_is_that_of_images_in_0_1():
+    """Grey, 0.5, is what the first layer sees as zero."""
+    discriminator = Discriminator(width=4)
+    seen = []
+    discriminator.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    discriminator(torch.tensor([0.0, 0.5, 1.0])[:, None, None, None].expand(3, 1, 28, 28))
+    assert seen[0][:, 0, 0, 0].tolist() == [-1, 0, 1]
+
+
+class TestSample:
+    generator = Generator(width=4, latent_dim=7)
+
+    def test_the_same_seed_gives_the_same_images_whatever_the_batch_size(self):
+        images = self.generator.sample(70, seed=3)
+        assert images.shape == (70, 1, 28, 28) and images.dtype == torch.float32
+        for batch_size in (1, 7, 1000):
+            torch.testing.assert_close(self.generator.sample(70, seed=3, batch_size=batch_size), images)
+        assert not torch.allclose(self.generator.sample(70, seed=4), images)
+
+    def test_a_larger_count_begins_with_the_images_of_a_smaller(self):
+        torch.testing.assert_close(self.generator.sample(130, seed=1)[:9], self.generator.sample(9, seed=1))
+        assert torch.equal(draw_latents(1000, 3, 5)[:65], draw_latents(65, 3, 5))
+
+    def test_latents_are_used_and_truncated(self):
+        latents = torch.randn(4, 7)
+        with torch.no_grad():
+            expected = self.generator.eval()(latents * 0.5)
+        torch.testing.assert_close(self.generator.sample(latents=latents, truncation=0.5), expected)
+        middle = self.generator.sample(4, truncation=0.0)
+        torch.testing.assert_close(middle, middle[:1].expand(4, -1, -1, -1))
+
+    def test_it_leaves_the_generator_as_it_was(self):
+        generator = Generator(width=4).train()
+        before = {k: v.clone() for k, v in generator.state_dict().items()}
+        generator.sample(5)
+        assert generator.training
+        assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
+
+    def test_latents_are_standard_normal(self):
+        latents = draw_latents(20_000, 4, 0)
+        torch.testing.assert_close(latents.mean(0), torch.zeros(4), atol=0.03, rtol=0)
+        torch.testing.assert_close(latents.T.cov(), torch.eye(4), atol=0.04, rtol=0)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (dict(count=0), "count must be a whole number of at least 1, got 0"),
+            (dict(count=-2), "count must be"),
+            (dict(count=5, batch_size=0), "batch_size must be"),
+            (dict(latents=torch.zeros(2, 8)), r"latents must have shape \(count, 7\), got \(2, 8\)"),
+            (dict(count=3, latents=torch.zeros(2, 7)), r"latents must have shape \(3, 7\), got \(2, 7\)"),
+        ],
+    )
+    def test_bad_input_is_refused(self, arguments, message):
+        with pytest.raises(UserError, match=message):
+            self.generator.sample(**arguments)
+
+
+def test_what_fools_a_classifier_can_move_in_its_latents():
+    generator = Generator(latent_dim=5, width=4)
+    assert Latent.noise(generator, 3).params.shape == (3, 5) == (3, generator.latent_dim)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(784, 4))
+    climbed = ascend(classifier, Logit(2), Latent.noise(generator, 3), steps=5)
+    with torch.no_grad():
+        torch.testing.assert_close(generator.eval()(climbed.params), climbed.images)
