@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from einops import repeat
 from torch import Tensor
+from torch.nn import functional as F
 
 from fooling.errors import UserError
 from fooling.images import to_uint8
@@ -21,16 +25,10 @@ def grid(
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise UserError(f"expected images of shape (n, 1 or 3, h, w), got {tuple(images.shape)}")
-    tiles = to_uint8(images).permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
-    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
-    n, height, width, _ = tiles.shape
-    columns = min(n, columns or int(np.ceil(np.sqrt(n))))
-    rows = -(-n // columns)
-    picture = np.full(
-        (rows * (height + padding) + padding, columns * (width + padding) + padding, 3), background, np.uint8
-    )
-    for i, tile in enumerate(tiles):
-        row, column = divmod(i, columns)
-        top, left = padding + row * (height + padding), padding + column * (width + padding)
-        picture[top : top + height, left : left + width] = tile
-    return picture
+    tiles = repeat(to_uint8(images), "n c h w -> n c (h down) (w across)", down=scale, across=scale)
+    n, channels = tiles.shape[:2]
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    # Every cell brings the padding above it and to its left, the picture what is below and to the right of all.
+    cells = F.pad(tiles, (padding, 0, padding, 0, 0, 0, 0, -n % columns), value=background)
+    picture = repeat(cells, "(row column) c h w -> (row h) (column w) (c rgb)", column=columns, rgb=3 // channels)
+    return np.pad(picture.numpy(), ((0, padding), (0, padding), (0, 0)), constant_values=background)

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from einops import rearrange
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -126,7 +127,7 @@ class Sheet:
     def image(self, row: int, column: int, image: Tensor, text: str = "") -> None:
         """One image (c, h, w) in [0, 1] with hard-edged pixels, and the words above it."""
         axes = self._panel(row, column, text)
-        pixels = to_uint8(image).permute(1, 2, 0).numpy()
+        pixels = rearrange(to_uint8(image), "c h w -> h w c").numpy()
         self._show(axes, pixels if pixels.shape[2] == 3 else pixels[..., 0], cmap="gray", vmin=0, vmax=255)
 
     def map(self, row: int, column: int, values: Tensor, limit: float, text: str = "") -> None:

@@ -1,5 +1,7 @@
 """Grids, PNG files and GIFs hold exactly the pixels they were given."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,34 @@ def test_scale_makes_hard_edged_blocks():
 
 def test_a_grid_without_columns_is_as_square_as_it_gets():
     assert grid(torch.rand(10, 1, 5, 5), padding=0).shape == (15, 20, 3)
+
+
+def image_by_image(images, columns, padding, background, scale):
+    """What a grid is, one image after the other."""
+    tiles = to_uint8(images).permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy().repeat(scale, 1).repeat(scale, 2)
+    n, height, width, _ = tiles.shape
+    columns = min(n, columns or int(np.ceil(np.sqrt(n))))
+    size = (-(-n // columns) * (height + padding) + padding, columns * (width + padding) + padding, 3)
+    picture = np.full(size, background, np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = (
+            padding + place * (side + padding) for place, side in zip(divmod(i, columns), (height, width), strict=True)
+        )
+        picture[top : top + height, left : left + width] = tile
+    return picture
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 12, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bytes_", [False, True])
+def test_a_grid_is_the_same_to_the_pixel_as_images_laid_down_one_by_one(n, channels, bytes_):
+    images = torch.rand(n, channels, 5, 3, generator=torch.Generator().manual_seed(n))
+    images = to_uint8(images) if bytes_ else images
+    for columns, padding, background, scale in itertools.product((None, 1, 2, 5, 100), (0, 1, 3), (0, 255), (1, 2, 3)):
+        picture = grid(images, columns, padding=padding, background=background, scale=scale)
+        expected = image_by_image(images, columns, padding, background, scale)
+        assert picture.dtype == np.uint8 and not np.shares_memory(picture, images.numpy())
+        assert np.array_equal(picture, expected), (columns, padding, background, scale)
 
 
 @pytest.mark.parametrize(
