@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from fooling.climb.starts import low_passed, shuffled
 from fooling.data.load import load
 from fooling.errors import UserError
-from fooling.images import Images, blurred, check_images, to_float
+from fooling.images import Images, check_images, to_float
 from fooling.seeds import seed_of
 
 MNIST_SHAPE = (1, 28, 28)
@@ -89,9 +90,7 @@ class Pixels(Parametrization):
         generator = torch.Generator().manual_seed(seed_of(seed))
         low, high = sigma
         widths = low + (high - low) * torch.rand(n, generator=generator)
-        images = blurred(torch.rand(n, *shape, generator=generator), widths)
-        darkest, brightest = images.flatten(1).aminmax(dim=1)
-        return cls(((images - darkest[:, None, None, None]) / (brightest - darkest)[:, None, None, None]).clamp(0, 1))
+        return cls(low_passed(torch.rand(n, *shape, generator=generator), widths))
 
     @classmethod
     def flat(cls, n: int, value: float, *, shape: Sequence[int] = MNIST_SHAPE) -> Self:
@@ -123,10 +122,7 @@ class Pixels(Parametrization):
     def permuted(self, *, seed: int = 0) -> Self:
         """The same images with their pixels in another order, drawn anew for each: the right histogram, no digit."""
         generator = torch.Generator().manual_seed(seed_of(seed))
-        pixels = self.params.flatten(2)
-        order = torch.rand(len(pixels), 1, pixels.shape[2], generator=generator).argsort(2)
-        moved = pixels.gather(2, order.to(pixels.device).expand_as(pixels))
-        return type(self)(moved.view_as(self.params))
+        return type(self)(shuffled(self.params.flatten(2), generator).view_as(self.params))
 
 
 class Fourier(Parametrization):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from fooling.errors import UserError
@@ -80,27 +81,24 @@ def sparse(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
 def smooth(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     """Uniform noise through a Gaussian of 1 to 2.5 pixels, stretched to fill [0, 1] (Hein et al. 2019,
     arXiv:1812.05720, section 4)."""
-    return _low_passed(uniform(count, images, generator), generator)
+    return low_passed(uniform(count, images, generator), _widths(count, generator))
 
 
 def permuted(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     """Real images, the pixels of each in an order of their own: the right histogram, no object."""
-    pixels = _some(count, images, generator).flatten(2)
-    order = torch.rand(count, 1, pixels.shape[2], generator=generator).argsort(2)
-    return pixels.gather(2, order.expand_as(pixels)).view(count, *images.shape[1:])
+    whole = _some(count, images, generator)
+    return shuffled(whole.flatten(2), generator).view_as(whole)
 
 
 def patches(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     """Real images cut into four by four patches, the patches of each in an order of their own: strokes, no object."""
-    channels, height, width = images.shape[1:]
-    rows, columns = height // 4, width // 4
     whole = _some(count, images, generator)
-    cut = whole[:, :, : 4 * rows, : 4 * columns].reshape(count, channels, 4, rows, 4, columns)
-    cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(count, 16, channels * rows * columns)
-    order = torch.rand(count, 16, 1, generator=generator).argsort(1)
-    cut = cut.gather(1, order.expand_as(cut)).view(count, 4, 4, channels, rows, columns).permute(0, 3, 1, 4, 2, 5)
+    channels, height, width = images.shape[1:]
+    sizes = {"down": 4, "across": 4, "c": channels, "h": height // 4, "w": width // 4}
+    grid = (..., slice(4 * sizes["h"]), slice(4 * sizes["w"]))  # what four by four of them cover; the rest is black
+    cut = rearrange(whole[grid], "n c (down h) (across w) -> n (c h w) (down across)", **sizes)
     out = torch.zeros_like(whole)
-    out[:, :, : 4 * rows, : 4 * columns] = cut.reshape(count, channels, 4 * rows, 4 * columns)
+    out[grid] = rearrange(shuffled(cut, generator), "n (c h w) (down across) -> n c (down h) (across w)", **sizes)
     return out
 
 
@@ -118,7 +116,7 @@ def acet(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     2019, arXiv:1812.05720, section 4)."""
     half = count // 2
     mixed = torch.cat([permuted(half, images, generator), uniform(count - half, images, generator)])
-    return _low_passed(mixed, generator)
+    return low_passed(mixed, _widths(count, generator))
 
 
 KINDS: dict[str, Kind] = {
@@ -132,13 +130,24 @@ KINDS: dict[str, Kind] = {
 STARTS = ("uniform", "flat", "black", "white", "binary", "sparse", "smooth", "permuted", "patches")
 
 
+def shuffled(things: Tensor, generator: torch.Generator) -> Tensor:
+    """Tensors (n, d, k) with the k things of each in an order of its own, drawn on the CPU."""
+    order = torch.rand(len(things), 1, things.shape[2], generator=generator).argsort(2)
+    return things.gather(2, order.to(things.device).expand_as(things))
+
+
+def low_passed(images: Tensor, widths: Tensor) -> Tensor:
+    """Images (n, c, h, w) through Gaussians of so many pixels (n,), each then stretched to fill [0, 1]."""
+    if not len(images):
+        return images
+    images = blurred(images, widths)
+    darkest, brightest = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+    return ((images - darkest) / (brightest - darkest).clamp_min(1e-6)).clamp_(0, 1)
+
+
 def _some(count: int, images: Tensor, generator: torch.Generator) -> Tensor:
     return images[torch.randint(len(images), (count,), generator=generator)]
 
 
-def _low_passed(images: Tensor, generator: torch.Generator) -> Tensor:
-    if not len(images):
-        return images
-    images = blurred(images, 1 + 1.5 * torch.rand(len(images), generator=generator))
-    darkest, brightest = (v[:, None, None, None] for v in images.flatten(1).aminmax(dim=1))
-    return ((images - darkest) / (brightest - darkest).clamp_min(1e-6)).clamp_(0, 1)
+def _widths(count: int, generator: torch.Generator) -> Tensor:
+    return 1 + 1.5 * torch.rand(count, generator=generator)
