@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import device_of
@@ -207,6 +208,8 @@ class Persistent(Source):
     """Starts that remember where the climbs from them ended (Persistent(Noise(...)) inside Worst).
 
     fresh: where new starts come from. size: images remembered. reseed: the share of each draw that starts afresh.
+    Raises UserError when more are drawn at once than are remembered.
+
     The replay buffer of Du and Mordatch 2019, arXiv:1903.08689, and of JEM (Grathwohl et al. 2020, arXiv:1912.03263).
     """
 
@@ -218,15 +221,20 @@ class Persistent(Source):
         self._drawn = torch.empty(0, dtype=torch.int64)
 
     def draw(self, count: int, step: Step) -> Tensor:
+        if count > self.size:
+            raise UserError(
+                f"cannot draw {count} starts from a persistent pool of {self.size}: no two may share a place"
+            )
         share = step.share(count)
-        self._drawn = torch.randint(self.size, (count,), generator=step.generator)
+        # Distinct places: which of two ends in one place stays there would depend on which thread writes last.
+        self._drawn = torch.randperm(self.size, generator=step.generator)[:count]
         anew = torch.rand(count, generator=step.generator) < self.reseed
         fresh = self.fresh.draw(count, step)
         if not len(self.images):  # never climbed from: NaN
             self.images = torch.full((self.size, *fresh.shape[1:]), torch.nan)
         remembered = self.images[self._drawn[share]]
         anew = anew[share] | remembered.flatten(1).isnan().any(1)
-        return torch.where(anew[:, None, None, None], fresh, remembered)
+        return torch.where(rearrange(anew, "n -> n 1 1 1"), fresh, remembered)
 
     def keep(self, images: Tensor, step: Step) -> None:
         self.images[self._drawn] = step.gather(images)

@@ -89,6 +89,49 @@ def test_persistent_climbs_go_on_where_they_ended(lenet, digits):
     assert not fresh.draw(1, Step(lenet, images, torch.Generator().manual_seed(3))).equal(first)
 
 
+def test_no_two_persistent_climbs_share_a_place(lenet, digits):
+    """Two ends written into one place race each other as soon as there are several threads."""
+    persistent = Persistent(Noise(["black"]), size=40)
+    step = Step(lenet, digits[0][:2], torch.Generator().manual_seed(0))
+    drawn = []
+    for k in range(200):
+        starts = persistent.draw(30, step)
+        places = persistent._drawn
+        assert len(places.unique()) == 30
+        before = persistent.images.clone()
+        ends = starts * 0 + torch.arange(30.0).view(-1, 1, 1, 1) / 30 + k / 10_000
+        persistent.keep(ends, step)
+        assert persistent.images[places].equal(ends)
+        others = torch.ones(40, dtype=torch.bool).index_fill(0, places, False)
+        torch.testing.assert_close(persistent.images[others], before[others], rtol=0, atol=0, equal_nan=True)
+        drawn.append(places)
+    counts = torch.cat(drawn).bincount(minlength=40)  # 150 expected of each, with a standard deviation of 6
+    assert counts.min() > 120 and counts.max() < 180
+
+
+def test_persistent_climbs_end_the_same_on_any_number_of_threads(lenet, digits):
+    def pool(threads):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            persistent = Persistent(Noise(["uniform"]), size=64)
+            step = Step(lenet, digits[0][:2], torch.Generator().manual_seed(0))
+            for _ in range(40):
+                persistent.keep(1 - persistent.draw(64, step) / 2, step)
+            return persistent.images
+        finally:
+            torch.set_num_threads(before)
+
+    first = pool(1)
+    assert first.isfinite().all() and all(pool(4).equal(first) for _ in range(5))
+
+
+def test_more_persistent_climbs_than_places_are_refused(step):
+    with pytest.raises(UserError, match="cannot draw 9 starts from a persistent pool of 8"):
+        Persistent(NOISE, size=8).draw(9, step)
+    assert len(Persistent(NOISE, size=8).draw(8, step)) == 8
+
+
 def test_the_pool_gives_what_was_added_and_nothing_before(step):
     pool, mix = Pool(), None
     mix = Mix((pool, 6), (NOISE, 2))
