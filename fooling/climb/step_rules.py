@@ -38,21 +38,21 @@ class Std(PerImage):
     """Divided by its standard deviation over the image."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        return gradient / _per_image(gradient.flatten(1).std(1), gradient)
+        return gradient / _like(gradient, gradient.flatten(1).std(1) + _TINY)
 
 
 class MeanAbs(PerImage):
     """Divided by its mean absolute value over the image, as in DeepDream."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        return gradient / _per_image(gradient.flatten(1).abs().mean(1), gradient)
+        return gradient / _like(gradient, gradient.flatten(1).abs().mean(1) + _TINY)
 
 
 class L2(PerImage):
     """Divided by its L2 norm over the image: the longest step in an L2 ball."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        return gradient / _per_image(torch.linalg.vector_norm(gradient.flatten(1), dim=1), gradient)
+        return gradient / _like(gradient, torch.linalg.vector_norm(gradient.flatten(1), dim=1) + _TINY)
 
 
 class Momentum(PerImage):
@@ -97,23 +97,21 @@ def make_step(name: StepName | PerImage) -> PerImage:
     return _RULES[name]()
 
 
-def _per_image(values: Tensor, like: Tensor) -> Tensor:
-    return (values + _TINY).view(-1, *[1] * (like.dim() - 1))
-
-
 class VariedStep(PerImage):
     """A step of its own for each image: its size (n,), its momentum (n,), and its rule: `normalised` (n,) steps have
     a root mean square of the size, the others are its sign."""
 
     def __init__(self, sizes: Tensor, normalised: Tensor, momenta: Tensor):
         self.sizes, self.normalised, self.momenta = sizes, normalised, momenta
-        self.velocity = torch.zeros(len(sizes))
+        self.velocity: Tensor | float = 0.0
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        column = (-1, *[1] * (gradient.dim() - 1))
-        mean_abs = gradient.flatten(1).abs().mean(1).view(column) + 1e-12
-        velocity = self.velocity if self.velocity.dim() > 1 else self.velocity.view(column)
-        self.velocity = self.momenta.view(column) * velocity + gradient / mean_abs
-        rms = self.velocity.flatten(1).square().mean(1).sqrt().view(column) + 1e-12
-        direction = torch.where(self.normalised.view(column), self.velocity / rms, self.velocity.sign())
-        return self.sizes.view(column) * direction
+        sizes, normalised, momenta = (_like(gradient, v) for v in (self.sizes, self.normalised, self.momenta))
+        self.velocity = momenta * self.velocity + MeanAbs()(gradient)
+        rms = self.velocity.flatten(1).square().mean(1).sqrt() + _TINY
+        return sizes * torch.where(normalised, self.velocity / _like(gradient, rms), self.velocity.sign())
+
+
+def _like(gradient: Tensor, values: Tensor) -> Tensor:
+    """Values (n,), one for each image, of as many dimensions as the gradients (n, ...)."""
+    return values.view(-1, *[1] * (gradient.dim() - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,8 +20,12 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     offsets = torch.randint(2 * most + 1, (2, n, 1), generator=generator)
     rows, columns = (offset + torch.arange(size) for offset, size in zip(offsets, (height, width), strict=True))
     padded = F.pad(images, (most,) * 4)
-    numbers = torch.arange(n)[:, None, None, None]
-    return padded[numbers, torch.arange(channels)[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]
+    return padded[
+        rearrange(torch.arange(n), "n -> n 1 1 1"),
+        rearrange(torch.arange(channels), "c -> 1 c 1 1"),
+        rearrange(rows, "n h -> n 1 h 1"),
+        rearrange(columns, "n w -> n 1 1 w"),
+    ]
 
 
 def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tensor:
@@ -36,7 +41,7 @@ def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tens
     n, share = len(images), step.share(len(images))
     radii = radius * torch.rand(n, generator=step.generator)
     radii[::2] = 0
-    reach = radii.view(-1, 1, 1, 1)
+    reach = rearrange(radii, "n -> n 1 1 1")
     offsets = reach * (2 * torch.rand(images.shape, generator=step.generator) - 1)
     moved = (radii[share] > 0).nonzero()[:, 0]
     own, reach, radii = images[share].clone(), reach[share][moved], radii[share][moved]
