@@ -5,8 +5,10 @@ import sys
 from fooling import cli
 
 VERBS = {
-    "train": ("gan.train:train", "train a generator against a discriminator, or go on with a run"),
-    "sample": ("gan.sample:sample", "draw images from a trained generator"),
+    "train": cli.Verb(
+        "gan.train:train", "train a generator against a discriminator, or go on with a run", many_processes=True
+    ),
+    "sample": cli.Verb("gan.sample:sample", "draw images from a trained generator"),
 }
 
 

@@ -1,12 +1,20 @@
 """Verbs are functions: their arguments are the options, and a user's mistake is one line and exit code 2."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from importlib import import_module
+from typing import get_type_hints
 
 import pytest
 
+import fooling.__main__
 from fooling import cli
+from fooling.cli import Verb
 from fooling.errors import MissingFile, Stopped, UserError
 from gan.__main__ import VERBS, main
+
+PROGRAMS = {"fooling": fooling.__main__.VERBS, "gan": VERBS}
 
 calls = []
 
@@ -65,7 +73,7 @@ def fail(how: str) -> None:
     }[how]
 
 
-EXAMPLES = {verb: (f"{__name__}:{verb}", f"to {verb}") for verb in ("shout", "build", "fail")}
+EXAMPLES = {verb: Verb(f"{__name__}:{verb}", f"to {verb}") for verb in ("shout", "build", "fail")}
 
 
 @pytest.fixture
@@ -142,8 +150,14 @@ def test_a_bug_is_not_passed_off_as_a_users_mistake(run):
 
 
 def test_one_of_many_processes_speaks(run, monkeypatch):
+    """The others wait, lest the launcher that sees them end puts an end to that one before it has spoken."""
+    waited = []
+    monkeypatch.setattr(cli.time, "sleep", waited.append)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert run("fail", "user") == (2, "", "")
+    assert run("fail", "user") == (2, "", "") and sum(waited) > 1
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    waited.clear()
+    assert run("fail", "user")[2] != "" and waited == []
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["-h"]])
@@ -162,6 +176,164 @@ def test_help_of_a_verb_explains_its_options(verb, texts, run, capsys):
         run(verb, "--help")
     out = capsys.readouterr().out
     assert stopped.value.code == 0 and all(text in out for text in texts)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_loads_no_torch(program):
+    code = f"from {program}.__main__ import main; assert main(['--help']) == 0"
+    code += "; import sys; assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert all(f"  {verb} " in done.stdout for verb in PROGRAMS[program])
+
+
+# ---- on many processes
+
+
+@pytest.mark.parametrize(("program", "verb"), [(p, verb) for p in PROGRAMS for verb in PROGRAMS[p]])
+def test_what_cannot_share_its_work_is_refused_before_it_is_imported(program, verb, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    imported = []
+    monkeypatch.setattr(cli, "import_module", lambda module: imported.append(module) or sys.modules[__name__])
+    monkeypatch.setattr(cli, "_call", lambda *_: None)
+    monkeypatch.setattr(sys.modules[__name__], PROGRAMS[program][verb].target.split(":")[1], None, raising=False)
+    code = cli.main(program, PROGRAMS[program], [verb, "--config", "nowhere.yaml"])
+    if verb in ("train", "harden"):
+        assert code == 0 and len(imported) == 1
+    else:
+        says = (
+            f"error: `{program} {verb}` cannot share its work among 2 processes: start it on one, as `{program} {verb} "
+        )
+        assert code == 2 and imported == [] and capsys.readouterr().err.startswith(says)
+
+
+@pytest.mark.parametrize("processes", [None, "", "1"])
+def test_one_process_is_not_many(processes, run, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if processes is not None:
+        monkeypatch.setenv("WORLD_SIZE", processes)
+    assert run("shout", "hello")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"), [("fooling", ["trick", "--target", "3"]), ("gan", ["sample", "runs/mnist"])]
+)
+def test_two_processes_are_refused_at_once_in_one_line_with_nothing_written(module, arguments, commands):
+    done = commands.run(module, *arguments, processes=2)
+    assert done.returncode != 0
+    assert done.stderr.count(f"error: `{module} {arguments[0]}` cannot share its work among 2 processes") == 1
+    assert list(commands.folder.iterdir()) == []
+
+
+# ---- list options
+
+
+@pytest.fixture
+def parsed(monkeypatch, capsys):
+    """What the function of a verb of `fooling` is told by a line of arguments; None after a mistake."""
+
+    def parsed(verb, *argv):
+        module, name = fooling.__main__.VERBS[verb].target.split(":")
+        told = []
+
+        def catch(config):
+            told.append(config)
+
+        (hint, *_) = get_type_hints(getattr(import_module(module), name)).values()
+        catch.__annotations__ = {"config": hint}
+        with monkeypatch.context() as patched:
+            patched.setattr(import_module(module), name, catch)
+            code = fooling.__main__.main([verb, *argv])
+        assert code == (0 if told else 2)
+        return told[0] if told else None
+
+    return parsed
+
+
+WORDS = [
+    "1",
+    "2.5",
+    "1e-3",
+    "yes",
+    "null",
+    "~",
+    "#3",
+    "a,b",
+    "a: b",
+    "[draft] x",
+    "{x}",
+    "it's",
+    '"',
+    "\\",
+    "",
+    " x ",
+    "-x",
+    "é",
+    "🙂",
+]
+
+
+@pytest.mark.parametrize("words", [*([word] for word in WORDS), WORDS], ids=str)
+def test_words_of_a_list_stay_what_was_typed(words, parsed):
+    assert parsed("trick", "--wandb.tags", *words).wandb.tags == words
+    assert parsed("train", "--wandb.tags", *words, "--seed", "3").wandb.tags == words
+    assert parsed("audit", "lenet", "--others", *words).others == words
+    if len(words) == 1:
+        assert parsed("trick", f"--wandb.tags={words[0]}").wandb.tags == words
+    if words != ["-x"]:
+        assert parsed("audit", *(word for word in words if word != "-x")).models == [w for w in words if w != "-x"]
+
+
+LISTS = {
+    ("explain", "towards"): (["5", "8"], [5, 8]),
+    ("trick", "input.shape"): (["1", "28", "28"], [1, 28, 28]),
+    ("trick", "input.range"): (["-1", "1"], [-1.0, 1.0]),
+    ("trick", "input.mean"): ([".5", "1e-1", "2"], [0.5, 0.1, 2.0]),
+    ("trick", "input.std"): (["0.5"], [0.5]),
+    ("audit lenet", "shape"): (["1", "28", "28"], [1, 28, 28]),
+    ("audit lenet", "range"): (["0", "255"], [0.0, 255.0]),
+    ("audit lenet", "mean"): (["0.1"], [0.1]),
+    ("audit lenet", "std"): (["0.1", "2e-1"], [0.1, 0.2]),
+    ("audit lenet", "others"): (["mnist"], ["mnist"]),
+    ("harden --negatives.climbed 32", "negatives.kinds"): (["uniform", "flat"], ["uniform", "flat"]),
+    ("morph", "wandb.tags"): (["a", "b"], ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize(("verb", "option"), LISTS, ids=str)
+def test_a_list_can_be_typed_as_values_or_as_a_list(verb, option, parsed):
+    typed, expected = LISTS[verb, option]
+    written = f"[{','.join(typed)}]"
+    ways = [[f"--{option}", *typed], [f"--{option}", written], [f"--{option}={written}"]]
+    for way in [*ways, *([[f"--{option}={typed[0]}"]] if len(typed) == 1 else [])]:
+        value = parsed(*verb.split(), *way)
+        for name in option.split("."):
+            value = getattr(value, name)
+        assert repr(value) == repr(expected)
+
+
+def test_an_option_with_an_equals_sign_takes_one_value(parsed, capsys):
+    assert parsed("audit", "--others=mnist", "lenet", "softmax").models == ["lenet", "softmax"]
+    assert parsed("trick", "--wandb.tags=a", "b") is None and "unrecognized arguments: b" in capsys.readouterr().err
+
+
+def test_models_may_stand_before_and_between_the_options(parsed):
+    told = parsed("audit", "1", "--seed", "3", "yes", "--others=1", "a,b")
+    assert told.models == ["1", "yes", "a,b"] and told.seed == 3 and told.others == ["1"]
+
+
+def test_no_list_where_none_is_needed_can_be_said(parsed):
+    assert parsed("trick", "--input.shape", "null").input.shape is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--towards", "x"], ["--towards"], ["--towards", "5", "[8]"], ["--towards", "5,", "8"], ["--wandb.tags"]],
+    ids=str,
+)
+def test_a_list_of_nonsense_is_one_line(argv, parsed, capsys):
+    assert parsed("explain", *argv) is None
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1
 
 
 # ---- the gan program
