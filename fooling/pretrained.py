@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as in_safetensors
 from torch import nn
 from typing_extensions import Self
 
@@ -24,7 +25,8 @@ from fooling.errors import MissingFile, UserError
 HUB = "hub:"
 
 # Installed packages name their modules with Pretrained classes under this entry point, so that a saved network can be
-# loaded where nobody has imported its class: this package stands below `gan` and does not know it.
+# loaded where nobody has imported its class: this package stands below `gan` and does not know it. The classes in and
+# below these modules are known by their bare names; nothing else is imported because a file asks for it.
 PROVIDERS = "fooling.networks"
 
 
@@ -35,11 +37,11 @@ class Pretrained(nn.Module):
     """
 
     config: dict[str, Any]
-    _classes: ClassVar[dict[str, type[Pretrained]]] = {}
+    _classes: ClassVar[dict[str, type[Pretrained]]] = {}  # all that were ever made, by "module:Class"
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        Pretrained._classes[cls.__name__] = cls
+        Pretrained._classes[_full_name(cls)] = cls
 
     def save_pretrained(self, folder: str | os.PathLike, *, card: str | None = None) -> Path:
         """Write config.json, model.safetensors and, given the text of a model card, README.md; return the folder.
@@ -49,13 +51,14 @@ class Pretrained(nn.Module):
         Raises UserError where the folder cannot be written.
         """
         folder = Path(folder).expanduser()
-        config = {"class": type(self).__name__, **self.config}
+        config = {"class": _saved_name(type(self)), **self.config}
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
                 Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
-                save_file(tensors, Path(partial, "model.safetensors"), metadata={"format": "pt"})
+                weights = in_safetensors(tensors, metadata={"format": "pt"})  # its save_file lets only the owner read
+                Path(partial, "model.safetensors").write_bytes(weights)
                 if card is not None:
                     Path(partial, "README.md").write_text(card)
                 for file in sorted(Path(partial).iterdir()):
@@ -131,16 +134,54 @@ def _said(error: Exception) -> str:
     return " ".join(lines[:2]) or type(error).__name__
 
 
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _saved_name(cls: type) -> str:
+    """What config.json calls a class: by its bare name if an installed package provides it, else with its module, so
+    that a LeNet of yours is not taken for ours."""
+    return cls.__name__ if _is_provided(cls) else _full_name(cls)
+
+
+def _is_provided(cls: type) -> bool:
+    modules = (provider.module for provider in entry_points(group=PROVIDERS))
+    return any(f"{cls.__module__}.".startswith(f"{module}.") for module in modules)
+
+
+def _class_named(name: Any, cls: type[Pretrained], file: Path) -> type[Pretrained]:
+    """The class that config.json calls by this name, when from_pretrained is called on `cls`."""
+    if not isinstance(name, str):
+        raise UserError(f"{file} names no known class: it says {name!r}")
+    if name == cls.__name__:  # the caller says which of that name is meant
+        return cls
+    for provider in entry_points(group=PROVIDERS):
+        provider.load()  # importing it makes its classes known
+    known = Pretrained._classes
+    if ":" in name:
+        if name == f"__main__:{cls.__qualname__}" and name not in known:
+            return cls  # saved by a script, of which another knows only what it was called
+        if name not in known:
+            raise UserError(
+                f"{file} names no known class: it says {name!r}, which must be imported before it is loaded"
+            )
+        return known[name]
+    found = [known_class for known_class in known.values() if known_class.__name__ == name]
+    found = [known_class for known_class in found if _is_provided(known_class)] or found  # else saved by older versions
+    if not found:
+        names = ", ".join(map(_saved_name, known.values()))
+        raise UserError(f"{file} names no known class: it says {name!r}, known are {names}")
+    if len(found) > 1:
+        names = " and ".join(map(_full_name, found))
+        raise UserError(f"{file} may mean {names}: it says {name!r}; call from_pretrained on the one that you mean")
+    return found[0]
+
+
 def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
     name = config.pop("class", None) if isinstance(config, dict) else None
-    if isinstance(name, str) and name not in Pretrained._classes:
-        for provider in entry_points(group=PROVIDERS):
-            provider.load()  # importing it makes its classes known
-    saved_class = Pretrained._classes.get(name) if isinstance(name, str) else None
-    if saved_class is None:
-        raise UserError(f"{file} names no known class: it says {name!r}, known are {', '.join(Pretrained._classes)}")
+    saved_class = _class_named(name, cls, file)
     if not issubclass(saved_class, cls):
-        raise UserError(f"{file} holds a {saved_class.__name__}, not a {cls.__name__}")
+        raise UserError(f"{file} holds a {_saved_name(saved_class)}, not a {_saved_name(cls)}")
     expected = {name for name in inspect.signature(saved_class.__init__).parameters if name != "self"}
     if unknown := sorted(set(config) - expected):
         raise UserError(f"{file} has unknown keys: {', '.join(unknown)} (known are {', '.join(sorted(expected))})")

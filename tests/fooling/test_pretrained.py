@@ -2,9 +2,14 @@
 
 import json
 import os
+import re
 import resource
 import socket
+import stat
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from tiny_hub import Hub, serve
 from torch import nn
 
+from fooling.classifiers import Classifier, JudgeNet, LeNet, SoftmaxRegression
 from fooling.errors import MissingFile, UserError
 from fooling.pretrained import Pretrained
+from gan.networks import Discriminator, Generator
 
 
 class Dense(Pretrained):
@@ -91,8 +98,22 @@ def test_weights_in_another_memory_layout_are_saved_as_they_are(tmp_path):
 def test_the_folder_holds_a_readable_configuration_and_the_card_and_nothing_else(network, tmp_path):
     network.save_pretrained(tmp_path, card="# A network\n")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
-    assert json.loads((tmp_path / "config.json").read_text()) == {"class": "Dense", "inputs": 5, "bias": True}
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        "class": f"{__name__}:Dense",
+        "inputs": 5,
+        "bias": True,
+    }
     assert (tmp_path / "README.md").read_text() == "# A network\n"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002], ids=oct)
+def test_who_may_read_the_files_is_the_users_to_say(mask, network, tmp_path):
+    before = os.umask(mask)
+    try:
+        network.save_pretrained(tmp_path / "saved", card="# A network\n")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "saved").iterdir()} == {0o666 & ~mask}
 
 
 def test_a_failed_save_leaves_the_older_one(saved):
@@ -117,9 +138,11 @@ MISTAKES = {
     "an unknown key": (lambda f: edit_config(f, depth=3), r"config\.json has unknown keys: depth \(known are bias"),
     "a missing key": (lambda f: edit_config(f, bias=None), r"config\.json lacks the keys bias"),
     "no class": (lambda f: edit_config(f, **{"class": None}), r"config\.json names no known class"),
-    "an unknown class": (lambda f: edit_config(f, **{"class": "Densw"}), r"no known class: it says 'Densw'"),
+    "an unknown class": (lambda f: edit_config(f, **{"class": "Densw"}), "no known class: it says 'Densw', known"),
     "a class that is no name": (lambda f: edit_config(f, **{"class": ["Dense"]}), "names no known class"),
-    "another class": (lambda f: edit_config(f, **{"class": "Other"}), "holds a Other, not a Dense"),
+    "another class": (lambda f: edit_config(f, **{"class": "Other"}), r"holds a .*:Other, not a .*:Dense"),
+    "a class of a module that nobody imported": (
+        lambda f: edit_config(f, **{"class": "this:Dense"}), "it says 'this:Dense', which must be imported before"),
     "a value of the wrong type": (lambda f: edit_config(f, inputs="five"), r"config\.json does not describe a Dense"),
     "an impossible value": (lambda f: edit_config(f, inputs=-5), r"config\.json does not describe a Dense"),
     "a refused value": (lambda f: edit_config(f, inputs=13), r"config\.json does not .* inputs must not be 13"),
@@ -153,6 +176,80 @@ def test_a_mistyped_path_fails_at_once(place, no_network):
     with pytest.raises(MissingFile, match=r"no saved Dense in .*named hub:owner/name"):
         Dense.from_pretrained(place)
     assert time.perf_counter() - started < 1
+
+
+# ---- which class a folder means
+
+
+def test_networks_of_installed_packages_are_saved_by_their_bare_names_and_found_by_those(tmp_path):
+    """In a process that has imported nothing but `fooling`: what holds their classes is imported for them."""
+    for cls in (JudgeNet, LeNet, SoftmaxRegression, Generator, Discriminator):
+        cls().save_pretrained(tmp_path / cls.__name__)
+        assert json.loads((tmp_path / cls.__name__ / "config.json").read_text())["class"] == cls.__name__
+    code = "from fooling import Pretrained; import sys; [print(Pretrained.from_pretrained(f)) for f in sys.argv[1:]]"
+    folders = sorted(tmp_path.iterdir())
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=True)
+    assert re.findall(r"^\w+", done.stdout, re.MULTILINE) == [folder.name for folder in folders]
+
+
+def test_a_class_of_yours_replaces_none_of_ours(tmp_path):
+    ours = LeNet().save_pretrained(tmp_path / "ours")
+    namesake = make_namesake()
+    assert type(Classifier.from_pretrained(ours)) is type(Pretrained.from_pretrained(ours)) is LeNet
+    yours = namesake().save_pretrained(tmp_path / "yours")
+    assert type(Classifier.from_pretrained(yours)) is namesake
+    with pytest.raises(UserError, match=r"holds a .*test_pretrained:.*LeNet, not a LeNet$"):
+        LeNet.from_pretrained(yours)
+
+
+def make_namesake():
+    class LeNet(SoftmaxRegression):
+        pass
+
+    return LeNet
+
+
+def test_a_folder_of_an_older_version_is_found_by_its_bare_name(saved):
+    edit_config(saved, **{"class": "Dense"})
+    assert type(Pretrained.from_pretrained(saved)) is type(Dense.from_pretrained(saved)) is Dense
+
+
+def test_a_bare_name_that_two_classes_have_is_not_guessed(saved):
+    """Called on one of the two it means that."""
+
+    class Twin(Dense):
+        pass
+
+    def another():
+        class Twin(Dense):
+            pass
+
+        return Twin
+
+    another = another()
+    edit_config(saved, **{"class": "Twin"})
+    with pytest.raises(UserError, match=r"may mean .*:test_a.*Twin and .*:test_a.*another.*Twin: .*'Twin'") as caught:
+        Pretrained.from_pretrained(saved)
+    assert "\n" not in str(caught.value)
+    assert type(Twin.from_pretrained(saved)) is Twin and type(another.from_pretrained(saved)) is another
+
+
+def test_what_a_script_saved_is_loaded_by_the_class_wherever_that_lives(saved):
+    edit_config(saved, **{"class": "__main__:Dense"})
+    assert type(Dense.from_pretrained(saved)) is Dense
+    with pytest.raises(UserError, match="must be imported before"):
+        Pretrained.from_pretrained(saved)
+
+
+def test_no_module_is_imported_because_a_file_names_it(saved, tmp_path, monkeypatch):
+    (tmp_path / "mischief.py").write_text("from pathlib import Path\nPath('done').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("mischief:Dense", "mischief", "mischief.Dense"):
+        edit_config(saved, **{"class": name})
+        with pytest.raises(UserError, match="names no known class"):
+            Pretrained.from_pretrained(saved)
+    assert "mischief" not in sys.modules and not Path("done").exists()
 
 
 # ---- the Hugging Face Hub
@@ -206,7 +303,7 @@ def test_what_the_hub_holds_is_checked_as_strictly(hub, network):
     hub.repositories["me/dense"]["config.json"] = b'{"class": "Dense", "inputs": 6, "bias": true}'
     with pytest.raises(UserError, match=r"expected \(4, 6\)"):
         Dense.from_pretrained("hub:me/dense")
-    with pytest.raises(UserError, match="holds a Dense, not a Other"):
+    with pytest.raises(UserError, match=r"holds a .*:Dense, not a .*:Other"):
         Other.from_pretrained("hub:me/dense")
 
 
