@@ -6,7 +6,8 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,23 @@ def load_classifier(
     return Classifier.from_pretrained(source)
 
 
+@contextmanager
+def _current_directory_first() -> Iterator[None]:
+    """Imports look in the current directory, which a console script does not do by itself, until this ends."""
+    if "" in sys.path:
+        yield
+        return
+    sys.path.insert(0, "")
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # whoever was imported may have put it away
+            sys.path.remove("")
+
+
+@_current_directory_first()
 def _import(name: str) -> nn.Module:
     module_name, attribute = name.split(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a console script does not look in the current directory by itself
     try:
         made = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:

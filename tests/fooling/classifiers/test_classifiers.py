@@ -1,6 +1,8 @@
 """Classifiers take images in [0, 1], whatever is inside, and are left as they were found."""
 
 import copy
+import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -98,6 +100,9 @@ import torch
 def make():
     torch.manual_seed(0)
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3), torch.nn.Dropout())
+def sibling():
+    import their_sibling
+    return their_sibling.make()
 number = 7
 def seven():
     return 7
@@ -117,6 +122,16 @@ def test_a_factory_is_found_in_the_current_directory(factory):
     images = torch.rand(2, 1, 4, 4)
     assert not any(module.training for module in classifier.modules())
     torch.testing.assert_close(classifier(images), classifier.module(2 * images - 1))
+
+
+@pytest.mark.parametrize("function", ["make", "absent", "needs", "sibling"])
+def test_the_search_path_is_put_back_also_after_a_mistake(factory, function, tmp_path, monkeypatch):
+    (tmp_path / "their_sibling.py").write_text("from their_models import make\n")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    before = list(sys.path)
+    with pytest.raises(UserError) if function in ("absent", "needs") else nullcontext():
+        load_classifier(f"their_models:{function}", input_shape=(1, 4, 4))
+    assert sys.path == before
 
 
 BAD_SOURCES = {
