@@ -11,8 +11,7 @@ from gan.config import TrainConfig
 
 _CARD = """\
 ---
-library_name: fooling-gan
-tags: [gan, dcgan, unconditional-image-generation]
+{front_matter}
 ---
 
 # {name}
@@ -43,7 +42,19 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
 
     summary: as from Run.summary.
     """
+    from huggingface_hub import ModelCardData
+
+    front_matter = ModelCardData(
+        library_name="fooling-gan",
+        license="mit",
+        pipeline_tag="unconditional-image-generation",
+        tags=["gan", "dcgan", "unconditional-image-generation"],
+    )
     settings = {k: v for k, v in asdict(config).items() if k not in ("output", "wandb")}
     return _CARD.format(
-        name=config.name, data=config.data.name, settings=yaml.safe_dump(settings, sort_keys=False), **summary
+        front_matter=front_matter.to_yaml(),
+        name=config.name,
+        data=config.data.name,
+        settings=yaml.safe_dump(settings, sort_keys=False),
+        **summary,
     )
