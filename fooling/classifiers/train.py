@@ -157,8 +157,7 @@ def labelled(config: DataConfig) -> tuple[Images, Images | None]:
 
 _CARD = """\
 ---
-library_name: fooling-gan
-tags: [image-classification]
+{front_matter}
 ---
 
 # {name}
@@ -181,6 +180,18 @@ Trained on {images_seen:,} images in {seconds:,} seconds ({images_per_second:,} 
 """
 
 
+def _front_matter(config: RunConfig, test_accuracy: float | None) -> str:
+    """What the Hugging Face Hub reads of a card, with the accuracy as a result that it can show and sort by."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    data, task = config.data.name, "image-classification"
+    card = ModelCardData(library_name="fooling-gan", license="mit", pipeline_tag=task, tags=[task])
+    if test_accuracy is not None:
+        result = EvalResult(task, data, data, "accuracy", test_accuracy, dataset_split="test")
+        card.model_name, card.eval_results = config.name, [result]
+    return card.to_yaml()
+
+
 def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_accuracy: float | None) -> None:
     """Write the classifier that others load, and hand it to the tracker.
 
@@ -190,6 +201,7 @@ def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_ac
     settings = {k: v for k, v in asdict(config).items() if k not in ("output", "wandb")}
     right = "" if test_accuracy is None else f" that has {100 * test_accuracy:.2f} % of the test images right"
     card = _CARD.format(
+        front_matter=_front_matter(config, test_accuracy),
         name=config.name,
         data=config.data.name,
         accuracy=right,

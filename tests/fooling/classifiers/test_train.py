@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import fooling.classifiers.train
 from fooling.classifiers.load import trained_classifier
@@ -38,6 +39,12 @@ def test_a_run_leaves_a_classifier_with_its_card_and_log(tmp_path, capsys):
     card = (tmp_path / "run" / "classifier" / "README.md").read_text()
     assert f"{100 * measured[-1]:.2f} %" in card and "kimg: 60" in card
     assert "a classifier that has" in capsys.readouterr().out
+    front_matter = ModelCard(card).data
+    assert (front_matter.library_name, front_matter.license) == ("fooling-gan", "mit")
+    assert front_matter.pipeline_tag == "image-classification" and front_matter.tags == ["image-classification"]
+    (result,) = front_matter.eval_results
+    assert (result.dataset_name, result.metric_type) == ("mnist", "accuracy")
+    assert result.metric_value == pytest.approx(measured[-1])
 
 
 @pytest.mark.parametrize("model", ["softmax", "lenet"])
