@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from fooling.audit.attacks import SURE
 from fooling.audit.battery import Found
 from fooling.classifiers.frozen import device_of
+from fooling.errors import UserError
 
 
 def auroc(inside: Tensor, outside: Tensor) -> float:
@@ -15,16 +16,20 @@ def auroc(inside: Tensor, outside: Tensor) -> float:
 
     inside, outside: scores (n,) and (m,), such as the confidences of clean test images and of rubbish.
     """
-    scores, order = torch.cat([inside, outside]).double().sort()
-    _, group, sizes = scores.unique_consecutive(return_inverse=True, return_counts=True)
-    ranks = (sizes.cumsum(0) - (sizes - 1) / 2)[group]  # from 1, the same for equal scores
-    of_inside = ranks[order < len(inside)].sum().item()
-    n, m = len(inside), len(outside)
-    return (of_inside - n * (n + 1) / 2) / (n * m)
+    from torchmetrics.functional.classification import binary_auroc  # here, since it takes seconds to import
+
+    if not len(inside) or not len(outside):
+        raise UserError(f"an AUROC needs scores of both kinds, got {len(inside)} and {len(outside)}")
+    # Only the order counts. Places in it, from 0 to 1, keep every tie and every difference, however small; scores
+    # beyond [0, 1] would go through a sigmoid first, where the highest become one.
+    _, places = torch.cat([inside, outside]).unique(return_inverse=True)
+    is_inside = torch.arange(len(places), device=places.device) < len(inside)
+    return binary_auroc(places.double() / places.max().clamp_min(1), is_inside.long()).clamp(0, 1).item()
 
 
 def false_positive_rate(inside: Tensor, outside: Tensor, *, at: float = 0.95) -> float:
     """The share of scores from outside that are let in where a share `at` of those of the data is (FPR at 95 % TPR)."""
+    # By hand: two lines, where torchmetrics draws the whole curve, and one of sigmoids where a score is above 1.
     threshold = inside.sort(descending=True).values[max(0, round(at * len(inside)) - 1)]
     return (outside >= threshold).float().mean().item()
 
@@ -33,11 +38,18 @@ def calibration_error(confidences: Tensor, correct: Tensor, *, bins: int = 15) -
     """The mean distance of accuracy from confidence over equal bins of confidence, each weighted with its images (ECE:
     Guo et al. 2017, arXiv:1706.04599, equation 3).
 
-    confidences: (n,), of the first answer. correct: bool (n,), whether it is right.
+    confidences: (n,), of the first answer. correct: bool (n,), whether it is right. A confidence at the edge
+    of two bins counts in the lower one; it is compared in float64, where a float32 that was rounded up lies above it.
     """
-    number = (confidences * bins).ceil().long().clamp(1, bins) - 1
-    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, number, correct.double() - confidences.double())
-    return (gap.abs().sum() / len(confidences)).item()
+    from torchmetrics.functional.classification import binary_calibration_error  # here, since it takes seconds
+
+    confidences = confidences.double()
+    if not ((confidences >= 0) & (confidences <= 1)).all():  # which torchmetrics would take for logits
+        raise UserError("a calibration error is of confidences in [0, 1]")
+    # The paper's bins are (low, high], torchmetrics' are [low, high) and one more for 1 alone, where a good classifier
+    # has most of its images. From doubts and mistakes, whose distance is the same, it makes the paper's.
+    doubts = (1 - confidences).clamp_max(1 - 1e-12)
+    return binary_calibration_error(doubts, (~correct.bool()).long(), n_bins=bins, norm="l1").item()
 
 
 @torch.no_grad()
