@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.classifiers.activations import Outputs, gradient_of
@@ -125,7 +126,7 @@ class Adaptive:
                 alive = alive[~arrived & (sizes[alive] > 1e-4).cpu()]
                 if not len(alive):
                     break
-                tried = bounds.clip(best[alive] + sizes[alive].view(-1, 1, 1, 1) * direction[alive], alive)
+                tried = bounds.clip(best[alive] + rearrange(sizes[alive], "n -> n 1 1 1") * direction[alive], alive)
         return Best(best.cpu(), scores.exp().cpu(), taken)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.audit.attacks import SURE, log_probability
@@ -48,9 +49,9 @@ def walk_out(
             length = _lengths(ahead)
             up = gradient / (_lengths(gradient) + 1e-12)
             along = (ahead * up).sum((1, 2, 3), keepdim=True)
-            spare = ((log_p.exp() - SURE) / (1 - SURE)).clamp(0, 1).view(-1, 1, 1, 1)  # 1: as sure as can be
+            spare = ((rearrange(log_p, "n -> n 1 1 1").exp() - SURE) / (1 - SURE)).clamp(0, 1)  # 1: as sure as can be
             direction = ahead - along.clamp_max(0) * up * (1 - spare) + 0.3 * (1 - spare) * length * up
-            tried = (here + stride.view(-1, 1, 1, 1) * direction).clamp(0, 1)
+            tried = (here + rearrange(stride, "n -> n 1 1 1") * direction).clamp(0, 1)
             new_log_p, new_gradient = log_probability(classifier, tried, targets)
             good = sure & (new_log_p.exp() >= SURE) & (_lengths(goal - tried) < length).flatten()
             here[good], log_p[good], gradient[good] = tried[good], new_log_p[good], new_gradient[good]
