@@ -129,5 +129,6 @@ def _with_channels(images: Tensor, channels: int | None) -> Tensor:
         return images
     if channels == 3:
         return images.expand(-1, 3, -1, -1)
+    # By hand: torchvision's rgb_to_grayscale rounds down, so that pictures get darker.
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]  # ITU-R BT.601 luma, as PIL's "L"
     return torch.cat([(c * weights).sum(1, keepdim=True).round_().to(torch.uint8) for c in images.split(4096)])

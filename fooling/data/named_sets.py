@@ -79,6 +79,7 @@ def _read_idx_pair(folder: Path, stem: str, class_names: Sequence[str]) -> Image
 
 def _read_idx_file(file: Path) -> Tensor:
     """The array in an IDX file, as it is or gzipped. Raises FileNotFoundError or NotADirectoryError for neither."""
+    # By hand: torchvision's datasets.MNIST cannot read from .gz files alone.
     try:
         raw = file.read_bytes() if file.exists() else gzip.decompress(file.with_name(f"{file.name}.gz").read_bytes())
         # Two zero bytes, the type (8: unsigned byte), the number of dimensions, each of them as big-endian int32.

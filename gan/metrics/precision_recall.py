@@ -29,6 +29,7 @@ class Overlap:
 
 def overlap(real: Tensor, fake: Tensor, *, neighbours: int = 5) -> Overlap:
     """Precision, recall and coverage of two sets of features (n, d) and (m, d)."""
+    # By hand: torchmetrics has none of the three for features.
     if min(len(real), len(fake)) <= neighbours:
         raise UserError(f"{neighbours} neighbours need more samples than {min(len(real), len(fake))}")
     real, fake = real.float(), fake.float()
