@@ -62,6 +62,15 @@ def test_overlap_tells_a_lost_mode_from_a_false_one():
     assert collapsed.precision > 0.9 and collapsed.recall < 0.05 and collapsed.coverage < 0.05
 
 
+def test_overlap_of_a_few_points_is_what_one_counts():
+    """Reaches with one neighbour: of the reals 1, 1, 1 and 8, of the fakes 2, 2, 1 and 1."""
+    real, fake = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([[0.5], [2.5], [20.0], [21.0]])
+    got = overlap(real, fake, neighbours=1)
+    assert (got.precision, got.recall, got.coverage) == (0.5, 0.75, 1.0)
+    with pytest.raises(UserError, match="4 neighbours need more samples than 4"):
+        overlap(real, fake, neighbours=4)
+
+
 def test_overlap_in_blocks_is_overlap_at_once():
     torch.manual_seed(0)
     real, fake = torch.randn(1500, 3), torch.randn(1300, 3) * 1.2
