@@ -228,11 +228,8 @@ class Latent(Parametrization):
     @classmethod
     def noise(cls, generator: nn.Module, n: int, *, latent_dim: int | None = None, seed: int = 0) -> Self:
         """Standard normal latents. latent_dim: default the generator's own `latent_dim`."""
-        latent_dim = getattr(generator, "latent_dim", None) if latent_dim is None else latent_dim
-        if latent_dim is None:
-            raise UserError(f"{type(generator).__name__} does not tell its latent_dim: pass it")
         rng = torch.Generator().manual_seed(seed_of(seed))
-        return cls(generator, torch.randn(n, latent_dim, generator=rng))
+        return cls(generator, torch.randn(n, latent_dim_of(generator, latent_dim), generator=rng))
 
     def image_fn(self, params: Tensor) -> Tensor:
         return self.generator(params)
@@ -240,3 +237,11 @@ class Latent(Parametrization):
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         return (self.generator,)
+
+
+def latent_dim_of(generator: nn.Module, latent_dim: int | None = None) -> int:
+    """How long a generator's latents are: as given, or else its own `latent_dim`. Raises UserError for neither."""
+    latent_dim = getattr(generator, "latent_dim", None) if latent_dim is None else latent_dim
+    if latent_dim is None:
+        raise UserError(f"{type(generator).__name__} does not tell its latent_dim: pass it")
+    return latent_dim

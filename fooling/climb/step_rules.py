@@ -98,11 +98,13 @@ def make_step(name: StepName | PerImage) -> PerImage:
 
 
 class VariedStep(PerImage):
-    """A step of its own for each image: its size (n,), its momentum (n,), and its rule: `normalised` (n,) steps have
-    a root mean square of the size, the others are its sign."""
+    """A step of its own for each image: its size (n,), its momentum (n,), by default 0, and its rule: those that are
+    `normalised`, bool (n,), have a root mean square of the size, the others, by default all, are its sign."""
 
-    def __init__(self, sizes: Tensor, normalised: Tensor, momenta: Tensor):
-        self.sizes, self.normalised, self.momenta = sizes, normalised, momenta
+    def __init__(self, sizes: Tensor, normalised: Tensor | None = None, momenta: Tensor | None = None):
+        self.sizes = sizes
+        self.normalised = torch.zeros_like(sizes, dtype=torch.bool) if normalised is None else normalised
+        self.momenta = torch.zeros_like(sizes) if momenta is None else momenta
         self.velocity: Tensor | float = 0.0
 
     def __call__(self, gradient: Tensor) -> Tensor:

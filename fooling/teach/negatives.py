@@ -24,7 +24,7 @@ from fooling.classifiers.frozen import device_of
 from fooling.classifiers.networks import reject_index
 from fooling.climb.ascent import ascend
 from fooling.climb.objectives import Either, Likeliest
-from fooling.climb.parametrizations import Pixels
+from fooling.climb.parametrizations import Pixels, latent_dim_of
 from fooling.climb.starts import STARTS, check_kinds, rubbish
 from fooling.climb.step_rules import VariedStep
 from fooling.data.load import DataConfig, load_config
@@ -190,10 +190,7 @@ class Generated(Source):
     """What a generator makes of normal latents (n, latent_dim): any module from latents to images in [0, 1]."""
 
     def __init__(self, generator: nn.Module, latent_dim: int | None = None):
-        latent_dim = getattr(generator, "latent_dim", None) if latent_dim is None else latent_dim
-        if latent_dim is None:
-            raise UserError(f"{type(generator).__name__} does not tell its latent_dim: pass it")
-        self.generator, self.latent_dim = generator.eval(), latent_dim
+        self.generator, self.latent_dim = generator.eval(), latent_dim_of(generator, latent_dim)
 
     @torch.no_grad()
     def draw(self, count: int, step: Step) -> Tensor:
@@ -291,7 +288,7 @@ class Worst(Source):
             rule = VariedStep(sizes[share], kinds[share] == 1, momenta[share])
         else:
             objective = Likeliest()
-            rule = VariedStep(sizes[share], torch.zeros_like(sizes[share], dtype=torch.bool), 0 * sizes[share])
+            rule = VariedStep(sizes[share])
         ends = ascend(
             step.classifier, objective, Pixels(starts), steps=self.steps, step=rule, step_size=1.0,
             ball=None if self.ball is None else ("linf", self.ball), autocast=step.autocast, progress=False,

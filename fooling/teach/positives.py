@@ -48,10 +48,9 @@ def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tens
     if not len(moved):
         return own
     starts = (own[moved] + offsets[share][moved]).clamp(0, 1)
-    rule = VariedStep(1.25 * radii, torch.zeros(len(radii), dtype=torch.bool), torch.zeros(len(radii)))
     ends = ascend(
-        step.classifier, -1.0 * LogProbability(labels[share][moved]), Pixels(starts), steps=1, step=rule,
-        step_size=1.0, autocast=step.autocast, progress=False,
+        step.classifier, -1.0 * LogProbability(labels[share][moved]), Pixels(starts), steps=1,
+        step=VariedStep(1.25 * radii), step_size=1.0, autocast=step.autocast, progress=False,
     ).images  # fmt: skip
-    own[moved] = torch.minimum(torch.maximum(ends, own[moved] - reach), own[moved] + reach).clamp(0, 1)
+    own[moved] = ends.clamp(own[moved] - reach, own[moved] + reach).clamp(0, 1)
     return own
