@@ -56,7 +56,7 @@ def check_images(images: Tensor, numbers: Tensor | None = None) -> None:
     if images.dim() != 4 or not images.is_floating_point():
         raise UserError(f"images must be float (n, c, h, w) in [0, 1], got {images.dtype} {tuple(images.shape)}")
     low, high = images.aminmax() if images.numel() else (torch.zeros(()), torch.ones(()))
-    if not (low >= 0 and high <= 1):  # written so that NaN is caught as well
+    if not ((low >= 0) & (high <= 1)):  # so that NaN is caught as well, and a GPU waited for once
         flat = images.flatten(1)
         index = int((~((flat >= 0) & (flat <= 1))).any(1).nonzero()[0])
         low, high = flat[index].aminmax()

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from fooling.classifiers.activations import Outputs, gradient_of, watched
-from fooling.classifiers.cpu_speed import sped_up
-from fooling.classifiers.frozen import check_fit, frozen
+from fooling.classifiers.frozen import check_fit, device_of, frozen
 from fooling.climb.criteria import Confident
 from fooling.climb.objectives import Objective
 from fooling.climb.parametrizations import Parametrization
@@ -28,6 +26,10 @@ from fooling.images import blurred, check_images
 from fooling.seeds import seed_of
 
 Criterion = Callable[[Outputs], Tensor]
+
+# When more than this part of the images arrive at once, a new forward pass for the others is cheaper than a backward
+# pass through all of them (a convolution's gradient costs two to four times its forward pass).
+_LOOK_AGAIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,26 @@ def ascend(
     Image i of a batch climbs as it would alone. Raises UserError for settings that do not fit each other, images
     outside [0, 1] and gradients that are not finite, naming the image.
     """
-    step = parametrization.step if step is None else step
-    n, home = len(parametrization), parametrization.params.device
+    step_size = parametrization.step_size if step_size is None else step_size
+    for name, value in (("steps", steps), ("blur", blur), ("jitter", jitter)):
+        if value < 0:
+            raise UserError(f"{name} must be at least 0, got {value}")
+    if step_size <= 0:
+        raise UserError(f"step_size must be positive, got {step_size} (to go down, climb -objective)")
+    if not 0 <= decay < 1:
+        raise UserError(f"decay must be at least 0 and below 1, got {decay}")
+    if ball is not None and (ball[0] not in ("linf", "l2") or ball[1] <= 0):
+        raise UserError(f"ball must be ('linf', radius) or ('l2', radius) with radius > 0, got {ball!r}")
+    if (ball or blur) and not parametrization.in_pixels:
+        raise UserError(f"a ball and a blur are for Pixels, not for {type(parametrization).__name__}")
     if chunk is not None and chunk < 1:
         raise UserError(f"chunk must be at least 1, got {chunk}")
-    device = next(classifier.parameters(), parametrization.params).device
+    n, home = len(parametrization), parametrization.params.device
+    device = device_of(classifier, home)
     chunk = n if trace else chunk or (256 if device.type == "cpu" else 4096)
     with (
+        torch.no_grad(),
         frozen(classifier, *parametrization.modules),
-        sped_up(classifier, *parametrization.modules),
         watched(classifier, objective.layers) as forward,
         torch.autocast(device.type, autocast, enabled=autocast is not None),
         tqdm(total=n, desc="climbing", unit="img", delay=2, leave=False, disable=None if progress else True) as bar,
@@ -124,46 +137,111 @@ def ascend(
         objective = objective.to(home)
         target = objective.target_class(classifier)
         until = _criterion(until, objective, target, home)
-        with torch.no_grad():  # one image, so that what does not fit is refused in one line before anything climbs
-            image = parametrization.image_fn(parametrization.params[:1].to(device))
-            check_fit(classifier, image)
-            first = forward(image, image)
-            for part in (objective, until):
-                if isinstance(part, PerImage):
-                    part.check(n, first.logits.shape[1])
-            objective.select(slice(0, 1)).to(device).score(first)
+        image = parametrization.image_fn(parametrization.params[:1].to(device))
+        check_fit(classifier, image)  # of one, so that what does not fit is refused in one line before anything climbs
+        first = forward(image, image)
+        for part in (objective, until):
+            if isinstance(part, PerImage):
+                part.check(n, first.logits.shape[1])
+        objective.select(slice(0, 1)).to(device).score(first)
         log = _Log(n, home, target, bar)
-        climb = Climb(
-            forward=forward,
-            parametrization=parametrization,
-            logbook=log,
-            steps=steps,
-            step_size=parametrization.step_size if step_size is None else step_size,
-            decay=decay,
-            ball=ball,
-            blur=blur,
-            jitter=jitter,
-            seed=seed,
-            trace=trace,
-        )
+
+        def look(some: _Climbers, *, grad: bool, shift: tuple[int, int] = (0, 0)) -> Outputs:
+            """What the classifier makes of the images; with `grad`, ready for a gradient. It sees them moved by `shift`
+            pixels, while an objective about the images themselves has them where they are."""
+            some.params = some.params.detach().requires_grad_(grad)
+            with torch.set_grad_enabled(grad):
+                images = parametrization.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
+                check_images(images.detach(), some.numbers)
+                if not any(shift):
+                    return forward(images, some.starts)
+                return replace(forward(images.roll(shift, (2, 3)), some.starts), images=images)
+
+        def moved(some: _Climbers, gradient: Tensor) -> Tensor:
+            params = some.params.detach() + step_size * some.rule(gradient)
+            if decay:
+                params *= 1 - decay
+            if blur:
+                params = blurred(params, blur)
+            if ball:
+                params = _into_ball(params, some.starts, *ball)
+            return parametrization.clip(params)
+
         for numbers in torch.arange(n, device=home).split(chunk):
             params = parametrization.params[numbers].detach().to(device)
-            with torch.no_grad():
-                starts = parametrization.image_fn(params)
-            some = Climbers(
+            some = _Climbers(
                 numbers,
                 params,
-                starts,
+                parametrization.image_fn(params),
                 objective.select(numbers),
-                _select(until, numbers),
-                make_step(step).select(numbers),
-            )
-            climb.run(some.to(device))
+                until.select(numbers) if isinstance(until, PerImage) else until,  # which may be a plain function
+                make_step(parametrization.step if step is None else step).select(numbers),
+            ).to(device)
+            for k in range(steps + 1):
+                last = k == steps
+                outputs = look(some, grad=not last and not jitter)
+                if k in trace:
+                    log.note(some, outputs, k)
+                arrived = some.arrived(outputs)
+                gone = some.everybody if last else some.nobody if until is None else arrived.nonzero()[:, 0]
+                if len(gone):
+                    log.leave(some, outputs, gone, k, arrived[gone])
+                if len(gone) == len(arrived):
+                    break
+                stay = (~arrived).nonzero()[:, 0] if len(gone) else slice(None)
+                if jitter or len(gone) > _LOOK_AGAIN * len(arrived):
+                    some = some.select(stay)
+                    gradient = some.gradient(look(some, grad=True, shift=_shift(jitter, seed, k)))
+                else:
+                    gradient = some.gradient(outputs)
+                    if len(gone):
+                        some, gradient = some.select(stay), gradient[stay]
+                some.params = moved(some, gradient)
     return log.result()
 
 
+@dataclass(repr=False, eq=False)
+class _Climbers(PerImage):
+    """The images of one chunk that are still climbing, with everything that has one entry for each of them."""
+
+    numbers: Tensor  # int64 (n,), which images of the whole batch they are
+    params: Tensor  # (n, ...)
+    starts: Tensor  # images (n, c, h, w)
+    objective: Objective
+    until: Criterion | None
+    rule: PerImage  # from gradients to directions, with what it remembers of each image
+
+    @property
+    def everybody(self) -> Tensor:
+        return torch.arange(len(self.numbers), device=self.numbers.device)
+
+    @property
+    def nobody(self) -> Tensor:
+        return self.numbers[:0]
+
+    def arrived(self, outputs: Outputs) -> Tensor:
+        """bool (n,): for whom the criterion holds; for nobody where there is none."""
+        if self.until is None:
+            return torch.zeros_like(self.numbers, dtype=torch.bool)
+        arrived = self.until(outputs)
+        if not isinstance(arrived, Tensor) or arrived.dtype != torch.bool or arrived.shape != self.numbers.shape:
+            raise UserError(f"a criterion gives bool ({len(self.numbers)},) for as many images, got {arrived!r}")
+        return arrived
+
+    def gradient(self, outputs: Outputs) -> Tensor:
+        """Every image's own gradient (n, ...), without touching any parameter's `.grad`."""
+        with torch.enable_grad():
+            total = self.objective.score(outputs).sum()
+        gradient = gradient_of(total, self.params, self.objective)
+        if not gradient.sum(dtype=torch.float32).isfinite():  # cheap, but it may overflow where no gradient does
+            bad = ~torch.isfinite(gradient.flatten(1)).all(1)
+            if bad.any():
+                raise UserError(f"the gradient of {self.objective} is not finite at image {int(self.numbers[bad][0])}")
+        return gradient
+
+
 class _Log:
-    """What became of all n images, gathered where the parametrization's tensors are; see Logbook."""
+    """What became of all n images, gathered where the parametrization's tensors are."""
 
     def __init__(self, n: int, home: torch.device, target: int | Tensor | None, bar: tqdm):
         self.n, self.home, self.target, self.bar = n, home, target, bar
@@ -172,13 +250,13 @@ class _Log:
         self.success = torch.zeros(n, dtype=torch.bool, device=home)
         self.frames: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def leave(self, some: Climbers, outputs: Outputs, which: Tensor, step: int, success: Tensor) -> None:
+    def leave(self, some: _Climbers, outputs: Outputs, which: Tensor, step: int, success: Tensor) -> None:
         numbers = self._write(some, outputs, which)
         self.steps[numbers] = step
         self.success[numbers] = success.to(self.home)
         self.bar.update(len(numbers))
 
-    def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
+    def note(self, some: _Climbers, outputs: Outputs, step: int) -> None:
         self._write(some, outputs, slice(None))
         self.frames[step] = self.ends["images"].clone(), self.ends["probabilities"].clone()
 
@@ -190,7 +268,7 @@ class _Log:
             trace = Trace(list(self.frames), *map(torch.stack, zip(*self.frames.values(), strict=True)))
         return Ascent(**self.ends, confidences=confidences, steps=self.steps, success=self.success, trace=trace)
 
-    def _write(self, some: Climbers, outputs: Outputs, which: Tensor | slice) -> Tensor:
+    def _write(self, some: _Climbers, outputs: Outputs, which: Tensor | slice) -> Tensor:
         numbers = some.numbers[which].to(self.home)
         ends = {"images": outputs.images, "params": some.params, "probabilities": outputs.probabilities}
         for name, values in ends.items():
@@ -213,139 +291,12 @@ def _criterion(
     return Confident(target, until)
 
 
-def _select(something: Any, numbers: Tensor) -> Any:
-    """A user's own criterion may be a plain function, which holds nothing for each image."""
-    return something.select(numbers) if isinstance(something, PerImage) else something
-
-
-# When more than this part of the images arrive at once, a new forward pass for the others is cheaper than a backward
-# pass through all of them (a convolution's gradient costs two to four times its forward pass).
-_LOOK_AGAIN = 0.3
-
-
-@dataclass(repr=False, eq=False)
-class Climbers(PerImage):
-    """The images of one chunk that are still climbing, with everything that has one entry for each of them."""
-
-    numbers: Tensor  # int64 (n,), which images of the whole batch they are
-    params: Tensor  # (n, ...)
-    starts: Tensor  # images (n, c, h, w)
-    objective: Objective
-    until: Callable[[Outputs], Tensor] | None
-    rule: PerImage  # from gradients to directions, with what it remembers of each image
-
-
-class Logbook(Protocol):
-    """Who is told what became of the climbers."""
-
-    def leave(self, some: Climbers, outputs: Outputs, which: Tensor, step: int, success: Tensor) -> None:
-        """Those at the positions `which` climb no more: they have arrived (success), or this was the last step."""
-
-    def note(self, some: Climbers, outputs: Outputs, step: int) -> None:
-        """They were here at this step, one of those to be traced."""
-
-
-@dataclass
-class Climb:
-    """The settings of a climb, named as in `ascend`, and its loop."""
-
-    forward: Callable[[Tensor, Tensor], Outputs]  # the classifier, held still: images and their starts -> Outputs
-    parametrization: Parametrization
-    logbook: Logbook
-    steps: int
-    step_size: float
-    decay: float
-    ball: tuple[str, float] | None
-    blur: float
-    jitter: int
-    seed: int
-    trace: Collection[int]
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "blur", "jitter"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} must be at least 0, got {getattr(self, name)}")
-        if self.step_size <= 0:
-            raise UserError(f"step_size must be positive, got {self.step_size} (to go down, climb -objective)")
-        if not 0 <= self.decay < 1:
-            raise UserError(f"decay must be at least 0 and below 1, got {self.decay}")
-        if self.ball is not None and (self.ball[0] not in ("linf", "l2") or self.ball[1] <= 0):
-            raise UserError(f"ball must be ('linf', radius) or ('l2', radius) with radius > 0, got {self.ball!r}")
-        if (self.ball or self.blur) and not self.parametrization.in_pixels:
-            raise UserError(f"a ball and a blur are for Pixels, not for {type(self.parametrization).__name__}")
-
-    @torch.no_grad()
-    def run(self, some: Climbers) -> None:
-        """Climb until all have arrived or the steps are used up."""
-        for k in range(self.steps + 1):
-            last = k == self.steps
-            outputs = self.look(some, grad=not last and not self.jitter)
-            if k in self.trace:
-                self.logbook.note(some, outputs, k)
-            arrived = self.arrived(some, outputs)
-            gone = (torch.ones_like(arrived) if last else arrived).nonzero()[:, 0]
-            if len(gone):
-                self.logbook.leave(some, outputs, gone, k, arrived[gone])
-            if len(gone) == len(arrived):
-                return
-            stay = (~arrived).nonzero()[:, 0] if len(gone) else slice(None)
-
-            if self.jitter or len(gone) > _LOOK_AGAIN * len(arrived):
-                some = some.select(stay)
-                gradient = self.gradient(some, self.look(some, grad=True, shift=self.shift(k)))
-            else:
-                gradient = self.gradient(some, outputs)
-                if len(gone):
-                    some, gradient = some.select(stay), gradient[stay]
-            some.params = self.move(some, gradient)
-
-    def look(self, some: Climbers, *, grad: bool, shift: tuple[int, int] = (0, 0)) -> Outputs:
-        """What the classifier makes of the images; with `grad`, ready for a gradient. It sees them moved by `shift`
-        pixels, while an objective about the images themselves has them where they are."""
-        some.params = some.params.detach().requires_grad_(grad)
-        with torch.set_grad_enabled(grad):
-            images = self.parametrization.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
-            check_images(images.detach(), some.numbers)
-            if not any(shift):
-                return self.forward(images, some.starts)
-            return replace(self.forward(images.roll(shift, (2, 3)), some.starts), images=images)
-
-    def arrived(self, some: Climbers, outputs: Outputs) -> Tensor:
-        """bool (n,): for whom the criterion holds; for nobody where there is none."""
-        if some.until is None:
-            return torch.zeros_like(some.numbers, dtype=torch.bool)
-        arrived = some.until(outputs)
-        if not isinstance(arrived, Tensor) or arrived.dtype != torch.bool or arrived.shape != some.numbers.shape:
-            raise UserError(f"a criterion gives bool ({len(some.numbers)},) for as many images, got {arrived!r}")
-        return arrived
-
-    def gradient(self, some: Climbers, outputs: Outputs) -> Tensor:
-        """Every image's own gradient (n, ...), without touching any parameter's `.grad`."""
-        with torch.enable_grad():
-            total = some.objective.score(outputs).sum()
-        gradient = gradient_of(total, some.params, some.objective)
-        if not torch.isfinite(gradient.sum()):
-            bad = ~torch.isfinite(gradient.flatten(1)).all(1)
-            raise UserError(f"the gradient of {some.objective} is not finite at image {int(some.numbers[bad][0])}")
-        return gradient
-
-    def move(self, some: Climbers, gradient: Tensor) -> Tensor:
-        """The params (n, ...) after one step."""
-        params = some.params.detach() + self.step_size * some.rule(gradient)
-        if self.decay:
-            params *= 1 - self.decay
-        if self.blur:
-            params = blurred(params, self.blur)
-        if self.ball:
-            params = _into_ball(params, some.starts, *self.ball)
-        return self.parametrization.clip(params)
-
-    def shift(self, k: int) -> tuple[int, int]:
-        """The jitter of step k, the same for all images so that each climbs as it would alone."""
-        if not self.jitter:
-            return 0, 0
-        generator = torch.Generator().manual_seed(seed_of(self.seed, k))
-        return tuple(torch.randint(-self.jitter, self.jitter + 1, (2,), generator=generator).tolist())
+def _shift(jitter: int, seed: int, k: int) -> tuple[int, int]:
+    """The jitter of step k, the same for all images so that each climbs as it would alone."""
+    if not jitter:
+        return 0, 0
+    generator = torch.Generator().manual_seed(seed_of(seed, k))
+    return tuple(torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist())
 
 
 def _into_ball(images: Tensor, centres: Tensor, norm: str, radius: float) -> Tensor:
