@@ -19,7 +19,7 @@ _PUBLIC = {
     "audit.scores": ["auroc", "calibration_error", "false_positive_rate", "scale_to_certainty"],
     "audit.walkout": ["WalkOut", "walk_out"],
     "classifiers.activations": ["Outputs", "watched"],
-    "classifiers.frozen": ["frozen"],
+    "classifiers.frozen": ["frozen", "predict"],
     "classifiers.judge": ["recognised", "trained_judge"],
     "classifiers.load": ["Adapted", "load_classifier", "trained_classifier"],
     "classifiers.networks": ["Classifier", "LeNet", "SoftmaxRegression"],
@@ -40,7 +40,7 @@ _PUBLIC = {
     "show.callbacks": ["ConfusedImages", "to_folder", "to_tensorboard", "to_wandb"],
     "show.explanations": [
         "Confused", "Filters", "Gradients", "Mistakes", "Nudges", "confused", "filters", "input_gradients", "mistakes",
-        "nudge", "predict", "untrained", "weight_maps",
+        "nudge", "untrained", "weight_maps",
     ],
     "show.figures": [
         "draw_confused", "draw_filters", "draw_gallery", "draw_gradients", "draw_mistakes", "draw_nudges",

@@ -15,8 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.classifiers.activations import Outputs, gradient_of
-from fooling.classifiers.cpu_speed import sped_up
-from fooling.classifiers.frozen import device_of, frozen
+from fooling.classifiers.frozen import frozen, probabilities
 from fooling.climb.ascent import ascend
 from fooling.climb.criteria import Criterion
 from fooling.climb.objectives import Logit, LogProbability, Margin, Objective
@@ -103,16 +102,19 @@ class Adaptive:
     first_size: float = 0.05
 
     def __call__(self, classifier: nn.Module, starts: Tensor, targets: Tensor, bounds: Bounds, steps: int) -> Best:
-        device = device_of(classifier)
         if self.seed is not None:
             generator = torch.Generator().manual_seed(seed_of(self.seed))
             starts = starts + 0.6 * torch.rand(starts.shape, generator=generator) - 0.3
         n, alive = len(starts), torch.arange(len(starts))
-        tried = bounds.clip(starts, alive).to(device)
-        targets = targets.to(device)
-        best, scores, direction = tried.clone(), torch.full((n,), -torch.inf, device=device), torch.zeros_like(tried)
-        sizes, taken = torch.full((n,), self.first_size, device=device), torch.full((n,), steps)
-        with frozen(classifier), sped_up(classifier):
+        with frozen(classifier) as device:
+            tried = bounds.clip(starts, alive).to(device)
+            targets = targets.to(device)
+            best, scores, direction = (
+                tried.clone(),
+                torch.full((n,), -torch.inf, device=device),
+                torch.zeros_like(tried),
+            )
+            sizes, taken = torch.full((n,), self.first_size, device=device), torch.full((n,), steps)
             for k in range(steps + 1):
                 log_p, gradient = log_probability(classifier, tried, targets[alive])
                 progress = log_p > scores[alive]
@@ -163,14 +165,6 @@ def attacks(*, restarts: int, seed: int) -> dict[str, Attack]:
         "adaptive steps": Adaptive(),
         **{f"adaptive steps, restart {k + 1}": Adaptive(seed=seed_of(seed, k)) for k in range(restarts)},
     }
-
-
-@torch.no_grad()
-def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
-    """Softmax probabilities (n, classes) of images on the CPU, computed where the classifier is."""
-    device = device_of(classifier)
-    with frozen(classifier):
-        return torch.cat([classifier(some.to(device)).float().softmax(1).cpu() for some in images.split(256)])
 
 
 def log_probability(classifier: nn.Module, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

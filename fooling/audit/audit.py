@@ -1,7 +1,7 @@
 """Audit: attack classifiers afresh, in every way we know, and report what it takes to fool each with rubbish.
 
     fooling audit runs/lenet runs/harden                                # side by side
-    fooling audit mypackage.model:load --shape 1 28 28 --range -1 1     # anyone's classifier
+    fooling audit mypackage.model:load --input.shape 1 28 28            # anyone's classifier
     fooling audit runs/harden --thorough true                           # more images, steps and restarts
 
 Old images are never replayed. The same seed gives the same table.
@@ -20,7 +20,7 @@ from fooling.audit.examine import Effort, Examination, examine
 from fooling.audit.report import audit_page, audit_pictures, table
 from fooling.classifiers.frozen import check_fit
 from fooling.classifiers.judge import trained_judge
-from fooling.classifiers.load import load_classifier, trained_classifier
+from fooling.classifiers.load import InputConfig, open_classifier, trained_classifier
 from fooling.classifiers.networks import MODELS, reject_index
 from fooling.data.load import DataConfig, load, load_config
 from fooling.errors import MissingFile, UserError
@@ -29,8 +29,6 @@ from fooling.run.results import Results
 from fooling.run.tracking import WandbConfig
 
 QUICK = Effort(images=20, steps=100, restarts=0, walks=10, walk_steps=60)
-
-
 THOROUGH = Effort(images=100, steps=500, restarts=5, walks=100, walk_steps=300)
 
 
@@ -39,22 +37,13 @@ class AuditConfig:
     """Attack classifiers afresh, in every way, and report."""
 
     models: list[str]
-    """Folders of runs or of saved classifiers, lenet, softmax, hub:owner/name, or package.module:factory."""
+    """Folders of runs or of saved classifiers, lenet, softmax, harden, hub:owner/name, or package.module:factory."""
 
     thorough: bool = False
     """Five times the images and the steps, and restarts. It says beforehand how long that may take."""
 
-    shape: list[int] | None = None
-    """For package.module:factory: channels, height and width of the images it takes, such as 1 28 28."""
-
-    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
-    """For package.module:factory: what black and white are to it: 0 1, or -1 1, or 0 255."""
-
-    mean: list[float] = field(default_factory=lambda: [0.0])
-    """For package.module:factory: what is subtracted after that, one number or one for each channel."""
-
-    std: list[float] = field(default_factory=lambda: [1.0])
-    """For package.module:factory: what is divided by in the end, one number or one for each channel."""
+    input: InputConfig = field(default_factory=InputConfig)
+    """The images that a package.module:factory takes."""
 
     data: DataConfig = field(default_factory=DataConfig)
     """The data that the classifiers were made for."""
@@ -72,7 +61,22 @@ class AuditConfig:
     wandb: WandbConfig = field(default_factory=WandbConfig)
     """Where to see the pictures besides the folder."""
 
+    shape: list[int] | None = None
+    """The older name of input.shape."""
+
+    range: list[float] | None = None
+    """The older name of input.range."""
+
+    mean: list[float] | None = None
+    """The older name of input.mean."""
+
+    std: list[float] | None = None
+    """The older name of input.std."""
+
     def __post_init__(self) -> None:
+        older = {name: getattr(self, name) for name in ("shape", "range", "mean", "std")}
+        self.input = replace(self.input, **{name: value for name, value in older.items() if value is not None})
+        self.shape = self.range = self.mean = self.std = None
         if not self.models:
             raise UserError("name at least one classifier to audit")
 
@@ -88,12 +92,12 @@ def audit(config: AuditConfig) -> Path:
         raise UserError(f"an audit needs labels, and {config.data.name} has none")
     if len(data.class_names) < 2:
         raise UserError(f"an audit needs two classes or more, and {config.data.name} has {len(data.class_names)}")
-    classifiers = {source: _load(config, source) for source in dict.fromkeys(config.models)}
+    classifiers = {source: open_classifier(source, config.input) for source in dict.fromkeys(config.models)}
     for source, classifier in classifiers.items():
         _check_fits(source, classifier, data)
     results = Results("audit", config.output, config.wandb, asdict(config))
     others, judge = _others(config, data), trained_judge(config.data)
-    known = [trained_classifier(model) for model in MODELS] if replace(config.data, root=None) == DataConfig() else []
+    known = [trained_classifier(name) for name in MODELS] if replace(config.data, root=None) == DataConfig() else []
     if not known:
         print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
     effort = THOROUGH if config.thorough else QUICK
@@ -125,14 +129,6 @@ def _write(reports: list[Examination], results: Results, effort: Effort, seed: i
         results.tracker.log(
             {f"{r.label}/{name}": value for r in reports for name, value in r.overall("box").items()}, step=0
         )
-
-
-def _load(config: AuditConfig, source: str) -> nn.Module:
-    if source in MODELS:
-        return trained_classifier(source)
-    if Path(source, "classifier", "config.json").is_file():  # the folder of a run
-        source = str(Path(source, "classifier"))
-    return load_classifier(source, input_shape=config.shape, value_range=config.range, mean=config.mean, std=config.std)
 
 
 def _check_fits(source: str, classifier: nn.Module, data: Images) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from fooling.audit.attacks import SURE, Attack, Best, Bounds, probabilities
+from fooling.audit.attacks import SURE, Attack, Best, Bounds
+from fooling.classifiers.frozen import probabilities
 from fooling.classifiers.judge import recognised
 from fooling.climb.per_image import at
 from fooling.climb.starts import KINDS
@@ -20,8 +21,6 @@ from fooling.images import Images, to_float
 from fooling.seeds import seed_of
 
 RUBBISH_STARTS = ("uniform", "grey", "black", "white", "binary", "sparse", "smooth", "permuted")
-
-
 OTHER_CLASSES = "other classes"
 
 

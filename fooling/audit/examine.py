@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fooling.audit.attacks import SURE, Transfer, attacks, log_probability, probabilities
+from fooling.audit.attacks import SURE, Transfer, attacks, log_probability
 from fooling.audit.battery import OTHER_CLASSES, Found, images_of, images_of_others, run_battery, starts_of
 from fooling.audit.masking import Masking, look_for_masking
 from fooling.audit.scores import calibration_error, figures_of, scale_to_certainty
 from fooling.audit.walkout import WalkOut, walk_out
-from fooling.classifiers.cpu_speed import sped_up
-from fooling.classifiers.frozen import device_of, frozen
+from fooling.classifiers.frozen import frozen, logits_of, probabilities
 from fooling.classifiers.judge import recognised
 from fooling.classifiers.networks import reject_index
 from fooling.climb.parametrizations import Pixels
@@ -28,8 +27,6 @@ from fooling.images import Images, to_float
 from fooling.seeds import seed_of
 
 RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
-
-
 BUDGETS = {"ball": RADIUS, "box": None}
 
 
@@ -180,9 +177,7 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
 
 def _caveats(classifier: nn.Module, images: Tensor, confidences: Tensor) -> list[str]:
     """What is wrong with a classifier that the battery cannot measure; confidences: of all clean images."""
-    device = device_of(classifier)
-    with torch.no_grad(), frozen(classifier):
-        once, again = (classifier(images.to(device)).float() for _ in range(2))
+    once, again = (logits_of(classifier, images) for _ in range(2))
     caveats = []
     if (once >= 0).all() and ((once.sum(1) - 1).abs() < 1e-3).all():
         caveats.append("it gives probabilities where logits are expected, so none of its confidences is what it means")
@@ -231,9 +226,8 @@ def _finite(value: Any) -> Any:
 
 def _forecast(classifier: nn.Module, images: Tensor, targets: Tensor, ways: int, effort: Effort) -> str:
     """How long the attacks take at the most: where every one of them fails."""
-    device = device_of(classifier)
-    some, wanted = images[:64].to(device), targets[:64].to(device)
-    with frozen(classifier), sped_up(classifier):
+    with frozen(classifier) as device:
+        some, wanted = images[:64].to(device), targets[:64].to(device)
         log_probability(classifier, some, wanted)
         began = time.perf_counter()
         for _ in range(3):

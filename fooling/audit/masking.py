@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fooling.audit.attacks import SURE, Bounds, Climb, Transfer, log_probability
-from fooling.classifiers.frozen import device_of, frozen
+from fooling.classifiers.frozen import frozen
 from fooling.classifiers.judge import recognised
 from fooling.climb.evolution import Evolution, evolve
 from fooling.climb.objectives import LogProbability
@@ -121,8 +121,7 @@ def _signs(found: Masking, targets: set[int], class_names: Sequence[str]) -> lis
 
 
 def _without_gradient(classifier: nn.Module, images: Tensor, targets: Tensor) -> float:
-    device = device_of(classifier)
-    with frozen(classifier):
+    with frozen(classifier) as device:
         log_p, gradient = log_probability(classifier, images.to(device), targets.to(device))
     unsure = log_p.exp() < SURE  # where a probability is 1, it has no gradient, and needs none
     return _share(gradient.flatten(1).abs().amax(1)[unsure] == 0) if unsure.any() else 0.0

@@ -29,7 +29,6 @@ class Share(float):
 
 Cell = str | Share
 
-
 # A lower figure is better, but where (+) says otherwise.
 _LINES: tuple[tuple[str, Callable[[Examination], Cell]], ...] = (
     ("accuracy on clean data (+)", lambda r: f"{r.accuracy:.2%}"),
@@ -94,7 +93,6 @@ td.bar { background: linear-gradient(to right, #f4a582 var(--share), transparent
 img { max-width: 100%; display: block; margin: .5rem 0 1.2rem } .scroll { overflow-x: auto }
 .hint { color: #6a6a6a; font-size: .9rem }
 """
-
 
 _KIND = {
     "uniform": "uniform noise", "grey": "grey", "black": "black", "white": "white", "binary": "binary noise",

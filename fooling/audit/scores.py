@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fooling.audit.attacks import SURE
 from fooling.audit.battery import Found
-from fooling.classifiers.frozen import device_of
+from fooling.classifiers.frozen import frozen
 from fooling.errors import UserError
 
 
@@ -60,14 +60,14 @@ def scale_to_certainty(classifier: nn.Module, images: Tensor, classes: int, *, c
     Far outside [0, 1] every ReLU network without a remedy is certain of something (Hein et al. 2019,
     arXiv:1812.05720, theorem 3.1).
     """
-    images = images.to(device_of(classifier))
-    needed = torch.full((len(images),), torch.inf)
-    alpha = 1.0
-    while alpha < 1e15 and needed.isinf().any():
-        waiting = needed.isinf().nonzero()[:, 0]
-        probabilities = classifier(alpha * images[waiting]).double().softmax(1)[:, :classes].cpu()
-        needed[waiting[probabilities.amax(1) >= certain]] = alpha
-        alpha *= 1.25
+    needed, alpha = torch.full((len(images),), torch.inf), 1.0
+    with frozen(classifier) as device:  # not `probabilities`, which takes images of [0, 1] alone
+        while alpha < 1e15 and needed.isinf().any():
+            waiting = needed.isinf().nonzero()[:, 0]
+            scaled = alpha * images[waiting.to(images.device)].to(device)
+            confidences = classifier(scaled).double().softmax(1)[:, :classes].amax(1).cpu()
+            needed[waiting[confidences >= certain]] = alpha
+            alpha *= 1.25
     return needed
 
 

@@ -12,8 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.audit.attacks import SURE, log_probability
-from fooling.classifiers.cpu_speed import sped_up
-from fooling.classifiers.frozen import device_of, frozen
+from fooling.classifiers.frozen import frozen
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,10 @@ def walk_out(
     confidence where there is little to spare; a step that loses the certainty is taken back and tried at half the
     length. Images of which the classifier is not sure at the start do not move.
     """
-    device = device_of(classifier)
-    here, targets, goal = images.to(device).clone(), targets.to(device), destinations.to(device)
-    whole = _lengths(goal - here)
-    stride = torch.full((len(here),), 0.1, device=device)
-    with frozen(classifier), sped_up(classifier):
+    with frozen(classifier) as device:
+        here, targets, goal = images.to(device).clone(), targets.to(device), destinations.to(device)
+        whole = _lengths(goal - here)
+        stride = torch.full((len(here),), 0.1, device=device)
         log_p, gradient = log_probability(classifier, here, targets)
         sure = log_p.exp() >= SURE
         for _ in range(steps):

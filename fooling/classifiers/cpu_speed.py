@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 
 import torch
@@ -42,7 +42,7 @@ def sped_up(*modules: nn.Module) -> Iterator[None]:
             # Not contiguous(): filters of one channel are in both layouts at once, and it would leave them.
             layer.weight.data = weight.to(memory_format=torch.channels_last)
         for layer in sped:
-            layer.forward = partial(_grey_forward, layer, _in_blocks(layer.weight.data))
+            layer.forward = partial(_grey_forward, layer, cache(partial(_in_blocks, layer.weight.data)))
         yield
     finally:
         for layer in sped:
@@ -67,8 +67,7 @@ class _GreyConvolution(torch.autograd.Function):
         return F.conv2d(images, weight, bias, padding=padding)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx, gradient: Tensor):  # of differentiable parts, so that second derivatives pass through as well
         (blocks,) = ctx.saved_tensors
         height, width = ctx.shape[2:]
         missing = (-width % _BLOCK, -height % _BLOCK)
@@ -86,10 +85,10 @@ def _is_grey(layer: nn.Conv2d) -> bool:
     return layer.in_channels == 1 and plain and small and "forward" not in vars(layer)
 
 
-def _grey_forward(layer: nn.Conv2d, blocks: Tensor, images: Tensor) -> Tensor:
+def _grey_forward(layer: nn.Conv2d, blocks: Callable[[], Tensor], images: Tensor) -> Tensor:
     if not images.requires_grad:
         return F.conv2d(images, layer.weight, layer.bias, padding=layer.padding)
-    return _GreyConvolution.apply(images, layer.weight, layer.bias, layer.padding, blocks)
+    return _GreyConvolution.apply(images, layer.weight, layer.bias, layer.padding, blocks())
 
 
 def _in_blocks(weight: Tensor) -> Tensor:

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fooling.classifiers.activations import watched
-from fooling.classifiers.cpu_speed import sped_up
-from fooling.classifiers.frozen import check_fit, frozen
+from fooling.classifiers.frozen import check_fit, device_of, frozen
 from fooling.climb.parametrizations import Parametrization
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -102,11 +101,11 @@ def evolve(
     """
     if population < 1 or not 0 < until < 1:
         raise UserError(f"evolution needs population >= 1 and 0 < until < 1, got {population} and {until}")
-    device = next(classifier.parameters(), parametrization.params).device
+    device = device_of(classifier, parametrization.params.device)
     mutation = mutation or (PolynomialMutation() if parametrization.in_pixels else GaussianMutation())
     generator = torch.Generator().manual_seed(seed_of(seed))
     networks = (classifier, *parametrization.modules)
-    with torch.no_grad(), frozen(*networks), sped_up(*networks), watched(classifier) as forward:
+    with torch.no_grad(), frozen(*networks), watched(classifier) as forward:
         params = parametrization.params.detach().to(device)
         first = parametrization.image_fn(params[:1])
         check_fit(classifier, first)

@@ -125,7 +125,6 @@ KINDS: dict[str, Kind] = {
     "acet": acet,
 }  # fmt: skip
 
-
 # Unlike enough that a network which knows them all does not take what lies between them for an object either.
 STARTS = ("uniform", "flat", "black", "white", "binary", "sparse", "smooth", "permuted", "patches")
 

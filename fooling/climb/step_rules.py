@@ -16,7 +16,6 @@ from fooling.errors import UserError
 
 StepName = Literal["plain", "sign", "std", "mean-abs", "l2", "momentum", "adam"]
 
-
 _TINY = 1e-12  # keeps 0 / 0 at 0 without touching any gradient that is alive
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fooling.classifiers.activations import watched
-from fooling.classifiers.frozen import check_fit, device_of, frozen
+from fooling.classifiers.frozen import check_fit, frozen, logits_of, probabilities
 from fooling.climb.ascent import ascend
 from fooling.climb.objectives import Channel
 from fooling.climb.parametrizations import Pixels
@@ -24,7 +24,7 @@ from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.seeds import seed_of
 
-_CHUNK = 500  # images whose activations fit comfortably into memory
+_CHUNK = 256  # images whose activations fit comfortably into memory
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,6 @@ class Filters:
     exciting: Tensor
 
 
-def predict(classifier: nn.Module, images: Tensor) -> Tensor:
-    """The probabilities (n, classes) that the classifier gives images (n, c, h, w) in [0, 1]."""
-    return _logits(classifier, images).softmax(1)
-
-
 def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Sequence[int]) -> Gradients:
     """The gradient of chosen logits with respect to each image by itself (Simonyan et al. 2013, section 3).
 
@@ -115,11 +110,11 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
     """
     check_fit(classifier, images)
     logits, maps = [], []
-    with torch.inference_mode(False), torch.enable_grad(), frozen(classifier):
+    with torch.inference_mode(False), torch.enable_grad(), frozen(classifier) as device:
         classes = torch.as_tensor(classes if isinstance(classes, Tensor) else list(classes)).long().cpu().clone()
         classes = classes.expand(len(images), -1) if classes.ndim == 1 else classes
         for part, wanted in zip(images.split(_CHUNK), classes.split(_CHUNK), strict=True):
-            pixels = part.detach().clone().to(device_of(classifier)).requires_grad_()
+            pixels = part.detach().clone().to(device).requires_grad_()
             out = classifier(pixels).float()
             check_target(wanted, out.shape[1])
             # The sum over images is harmless: in evaluation mode no image's logit depends on another image.
@@ -138,7 +133,7 @@ def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None) -> Te
     """
     shape = tuple(shape or classifier.input_shape)
     black, noise = torch.zeros(1, *shape), Pixels.noise(1, shape=shape).params
-    ends, middle = _logits(classifier, torch.cat([black, noise])), _logits(classifier, noise / 2)[0]
+    ends, middle = logits_of(classifier, torch.cat([black, noise])), logits_of(classifier, noise / 2)[0]
     if not torch.allclose(ends.mean(0), middle, rtol=0, atol=1e-4 * ends.abs().max().item()):
         raise UserError(
             f"{type(classifier).__name__} is not linear, so it has no weight maps: look at its input gradients instead"
@@ -148,7 +143,7 @@ def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None) -> Te
 
 def mistakes(classifier: nn.Module, images: Tensor, labels: Tensor, count: int = 25) -> Mistakes:
     """The `count` mistakes on images (n, c, h, w) with labels (n,) of which the classifier is most certain."""
-    confidences, predictions = predict(classifier, images).max(1)
+    confidences, predictions = probabilities(classifier, images).max(1)
     labels = labels.cpu()
     wrong = (predictions != labels).nonzero()[:, 0]
     shown = wrong[confidences[wrong].argsort(descending=True)][:count]
@@ -167,8 +162,8 @@ def nudge(classifier: nn.Module, images: Tensor, classes: Tensor | Sequence[int]
     pixels = (2, 3, 4)
     deviation = (maps - maps.mean(pixels, keepdim=True)).square().mean(pixels, keepdim=True).sqrt()
     moved = (gradients.images[:, None] + step * maps / (deviation + 1e-12)).clamp(0, 1)
-    probabilities = predict(classifier, moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
-    return Nudges(gradients, moved, probabilities)
+    after = probabilities(classifier, moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
+    return Nudges(gradients, moved, after)
 
 
 def confused(
@@ -189,7 +184,7 @@ def confused(
     min_pair: leave out images of which the two classes together have less probability: clueless, not confused.
     The result may hold no image at all.
     """
-    logits = _logits(classifier, images)
+    logits = logits_of(classifier, images)
     top, pairs = logits.topk(2, dim=1)
     gaps = top[:, 0] - top[:, 1]
     together = logits.softmax(1).gather(1, pairs).sum(1)
@@ -217,8 +212,8 @@ def filters(
     check_fit(classifier, image[None])
     layer = _first_convolution(classifier) if layer is None else layer
     watched_layer = _relu_after(classifier, layer)
-    with torch.no_grad(), frozen(classifier), watched(classifier, [layer, watched_layer]) as look:
-        seen = look(image[None].to(device_of(classifier)))
+    with torch.no_grad(), frozen(classifier) as device, watched(classifier, [layer, watched_layer]) as look:
+        seen = look(image[None].to(device))
     activations = seen.activations[watched_layer][0].detach().cpu().float().relu()
     if activations.ndim not in (1, 3):
         raise UserError(f"layer {layer!r} has no channels to show: it makes {tuple(activations.shape)} of an image")
@@ -277,10 +272,3 @@ def _relu_after(classifier: nn.Module, layer: str) -> str:
         if not isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d, nn.GroupNorm, nn.LayerNorm)):
             break
     return layer
-
-
-def _logits(classifier: nn.Module, images: Tensor) -> Tensor:
-    check_fit(classifier, images)
-    with torch.no_grad(), frozen(classifier):
-        parts = [classifier(part.to(device_of(classifier))).float().cpu() for part in images.split(_CHUNK)]
-    return torch.cat(parts)

@@ -23,29 +23,14 @@ from fooling.images import to_uint8
 # Two ends that people with any kind of colour blindness tell apart, and white where nothing is said:
 # ColorBrewer's RdBu with its grey middle made white, in an odd number of steps so that zero has one of its own.
 _REDS = ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7"]
-
-
 _BLUES = ["#d1e5f0", "#92c5de", "#4393c3", "#2166ac", "#053061"]
-
-
 DIVERGING = LinearSegmentedColormap.from_list("red-white-blue", [*_REDS, "#ffffff", *_BLUES], N=257)
-
-
 FOR, AGAINST, NEUTRAL = "#2166ac", "#b2182b", "#b8b8b8"
-
-
 INK, FAINT = "#222222", "#6a6a6a"
 
-
 _DPI = 144  # one point is two pixels
-
-
 _TITLE, _TEXT, _SMALL = 12, 8.5, 7.5  # font sizes, points
-
-
 _TITLE_LINE, _LINE = 32, 22  # pixels
-
-
 _MARGIN, _GAP, _KEY_WIDTH = 28, 16, 240
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fooling.classifiers.frozen import probabilities
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -23,7 +24,6 @@ from fooling.show.explanations import (
     input_gradients,
     mistakes,
     nudge,
-    predict,
     untrained,
     weight_maps,
 )
@@ -87,7 +87,7 @@ def explain(config: ExplainConfig) -> Path:
         what, where = f"this {names[label]}", f" (test image {number})"
     else:
         image = read_image(config.image, classifier.input_shape)
-        label = int(predict(classifier, image[None]).argmax())
+        label = int(probabilities(classifier, image[None]).argmax())
         what, where = "your image", f" ({Path(config.image).name})"
 
     results = Results(f"explain-{label}", config.output, config.wandb, asdict(config))
@@ -170,7 +170,7 @@ def doubtful_example(classifier: nn.Module, data: Images, label: int, others: Se
     others: the classes; where that is only the label itself, all the others.
     """
     numbers, images = of_label(classifier, data, label)
-    logs = predict(classifier, images).log()
+    logs = probabilities(classifier, images).log()
     contenders = [k for k in others if k != label] or [k for k in range(logs.shape[1]) if k != label]
     # Both must be likely: two classes that are both out of the question are not a doubt.
     doubt = torch.minimum(logs[:, label], logs[:, contenders].amax(1))

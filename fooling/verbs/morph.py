@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from fooling.classifiers.frozen import probabilities
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.results import Results
-from fooling.show.explanations import predict
 from fooling.show.sheet import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, read_image
 from fooling.verbs.story import climb, nudged
@@ -63,7 +63,7 @@ def morph(config: MorphConfig) -> Path:
         what, where = with_article(names[label]), f" (test image {number})"
     else:
         image = read_image(config.image, classifier.input_shape)
-        label = int(predict(classifier, image[None]).argmax())
+        label = int(probabilities(classifier, image[None]).argmax())
         if label == config.to:
             raise UserError(
                 f"{config.image} is {with_article(names[label])} to the network already: choose another --to"
@@ -89,7 +89,7 @@ def sure_example(classifier: nn.Module, data: Images, label: int, which: int = 0
     Raises UserError if there is none.
     """
     numbers, images = of_label(classifier, data, label)
-    right = (predict(classifier, images).argmax(1) == label).nonzero()[:, 0]
+    right = (probabilities(classifier, images).argmax(1) == label).nonzero()[:, 0]
     if len(right) == 0:
         raise UserError(f"the classifier calls none of the {len(numbers)} test images of class {label} by that name")
     chosen = right[which % len(right)]

@@ -8,11 +8,11 @@ from typing import Literal
 
 from torch import nn
 
+from fooling.classifiers.frozen import probabilities
 from fooling.climb.parametrizations import CPPN, Fourier, Parametrization, Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.run.results import Results
-from fooling.show.explanations import predict
 from fooling.show.sheet import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
 from fooling.verbs.story import climb
@@ -90,7 +90,7 @@ def meaningless_start(
         ("cppn", "noise"): ("a random drawing", lambda n: CPPN.noise(n, shape=shape, seed=seed)),
     }[parametrization, kind]
     starts = make(50)
-    others = predict(classifier, starts.image_fn(starts.params)).argmax(1) != target
+    others = probabilities(classifier, starts.image_fn(starts.params)).argmax(1) != target
     if not others.any():
         raise UserError(f"{what} is class {target} to the network already: choose another --target or --start")
     starts.params = starts.params[others][:1]

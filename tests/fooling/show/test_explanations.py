@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from fooling.classifiers.frozen import predict
 from fooling.classifiers.load import Adapted
 from fooling.classifiers.networks import LeNet, SoftmaxRegression, class_names
 from fooling.climb.objectives import Channel
@@ -16,7 +17,6 @@ from fooling.show.explanations import (
     input_gradients,
     mistakes,
     nudge,
-    predict,
     untrained,
     weight_maps,
 )

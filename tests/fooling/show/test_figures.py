@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from fooling.classifiers.frozen import predict
 from fooling.errors import UserError
-from fooling.show.explanations import confused, filters, input_gradients, mistakes, nudge, predict, weight_maps
+from fooling.show.explanations import confused, filters, input_gradients, mistakes, nudge, weight_maps
 from fooling.show.figures import (
     draw_confused,
     draw_filters,

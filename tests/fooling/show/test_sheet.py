@@ -128,5 +128,5 @@ def test_words_above_a_panel_stay_above_that_panel(text):
 
 
 def test_pictures_need_no_pyplot():
-    code = "import sys, fooling.figures; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, fooling.show.figures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from fooling.__main__ import main
+from fooling.classifiers.frozen import predict
 from fooling.classifiers.networks import SoftmaxRegression
 from fooling.data.load import load
 from fooling.files import write_png
 from fooling.images import Images
-from fooling.show.explanations import predict
 from fooling.show.grids import grid
 
 
@@ -31,7 +31,7 @@ def run(saved, tmp_path, monkeypatch, capsys):
     few = load("mnist", "test")
     few = Images(few.images[:2000], few.labels[:2000], few.class_names)
     monkeypatch.setattr("fooling.verbs.load_config", lambda config, split: few)
-    monkeypatch.setattr("fooling.stories._FRAMES", 4)
+    monkeypatch.setattr("fooling.verbs.story._FRAMES", 4)
 
     def call(command, wandb="disabled"):
         model = [] if "--model" in command else ["--model", saved]
