@@ -23,6 +23,7 @@ from typing_extensions import Self
 from fooling.errors import MissingFile, UserError
 
 HUB = "hub:"
+WEIGHTS = Path(__file__).parent / "weights"  # the networks that ship with this package, a folder each
 
 # Installed packages name their modules with Pretrained classes under this entry point, so that a saved network can be
 # loaded where nobody has imported its class: this package stands below `gan` and does not know it. The classes in and
@@ -43,8 +44,12 @@ class Pretrained(nn.Module):
         super().__init_subclass__(**kwargs)
         Pretrained._classes[_full_name(cls)] = cls
 
-    def save_pretrained(self, folder: str | os.PathLike, *, card: str | None = None) -> Path:
+    def save_pretrained(
+        self, folder: str | os.PathLike, *, card: str | None = None, dtype: torch.dtype = torch.float32
+    ) -> Path:
         """Write config.json, model.safetensors and, given the text of a model card, README.md; return the folder.
+
+        dtype: in which to keep float32 weights, such as torch.float16 for half the size. They are loaded as float32.
 
         Each file is written under another name and renamed, so that a reader never meets half of one.
 
@@ -52,7 +57,8 @@ class Pretrained(nn.Module):
         """
         folder = Path(folder).expanduser()
         config = {"class": _saved_name(type(self)), **self.config}
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}
+        kept = {name: t.to(dtype) if t.dtype == torch.float32 else t for name, t in self.state_dict().items()}
+        tensors = {name: t.detach().cpu().contiguous() for name, t in kept.items()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:

@@ -8,20 +8,20 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal, get_args
 
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import frozen
-from fooling.classifiers.networks import MODELS, Classifier, Model
-from fooling.classifiers.train import TrainConfig, train
-from fooling.data.load import default_root
+from fooling.classifiers.networks import Classifier
 from fooling.errors import MissingFile, UserError
-from fooling.pretrained import HUB
-from fooling.run.tracking import WandbConfig
+from fooling.pretrained import HUB, WEIGHTS
+
+Shipped = Literal["lenet", "softmax", "harden"]
+SHIPPED = get_args(Shipped)
 
 
 class Adapted(nn.Module):
@@ -47,7 +47,7 @@ class Adapted(nn.Module):
         std: Sequence[float] = (1.0,),
     ):
         super().__init__()
-        if len(input_shape) != 3 or min(input_shape) < 1:
+        if len(input_shape) != 3 or not all(isinstance(side, int) and side > 0 for side in input_shape):
             raise UserError(f"input_shape must be (channels, height, width), got {tuple(input_shape)}")
         if len(value_range) != 2 or not value_range[0] < value_range[1]:
             raise UserError(f"value_range must be (low, high) with low < high, got {tuple(value_range)}")
@@ -83,6 +83,38 @@ class Adapted(nn.Module):
         return logits.shape[1]
 
 
+@dataclass
+class InputConfig:
+    """The images that a package.module:factory takes; classifiers of ours know this themselves. See Adapted."""
+
+    shape: list[int] | None = None
+    """Channels, height and width, such as 1 28 28."""
+
+    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
+    """What black and white are to it: 0 1, or -1 1, or 0 255."""
+
+    mean: list[float] = field(default_factory=lambda: [0.0])
+    """What is subtracted after that, one number or one for each channel."""
+
+    std: list[float] = field(default_factory=lambda: [1.0])
+    """What is divided by in the end, one number or one for each channel."""
+
+
+def open_classifier(source: str, input: InputConfig) -> nn.Module:
+    """The classifier that a person names on the command line; see load_classifier."""
+    return load_classifier(source, input_shape=input.shape, value_range=input.range, mean=input.mean, std=input.std)
+
+
+def trained_classifier(name: Shipped = "lenet") -> Classifier:
+    """One of the MNIST classifiers that ship with this package, in evaluation mode: lenet, softmax or harden.
+
+    Their cards in fooling/weights/ say how each was trained, and how to train it again. Raises UserError for another.
+    """
+    if name not in SHIPPED:
+        raise UserError(f"unknown model {name!r}: expected one of {', '.join(SHIPPED)}")
+    return Classifier.from_pretrained(WEIGHTS / name)
+
+
 def load_classifier(
     source: str | os.PathLike,
     *,
@@ -93,19 +125,25 @@ def load_classifier(
 ) -> nn.Module:
     """The classifier that `source` names, in evaluation mode, taking images in [0, 1].
 
-    source: a folder written by save_pretrained; hub:owner/name on the Hugging Face Hub; or package.module:factory, a
-        function without arguments (or an nn.Module) that is imported, from the current directory too.
+    source: lenet, softmax or harden, which ship with this package; the folder of a run, or one written by
+        save_pretrained; hub:owner/name on the Hugging Face Hub; or package.module:factory, a function without arguments
+        (or an nn.Module) that is imported, from the current directory too.
     The other arguments describe what such a factory makes (see Adapted); a classifier of ours knows them itself.
 
     Raises MissingFile or UserError, in one line.
     """
     name = str(source)
+    if name in SHIPPED:
+        return trained_classifier(name)
     if not name.startswith(HUB) and re.fullmatch(r"[\w.]+:\w+", name) and not Path(name).exists():
         if input_shape is None:
-            raise UserError(f"{name}: state the images it takes, --shape 1 28 28 or input_shape=(1, 28, 28) in Python")
+            raise UserError(
+                f"{name}: state the images it takes, --input.shape 1 28 28 or input_shape=(1, 28, 28) in Python"
+            )
         module = _import(name)
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
-    return Classifier.from_pretrained(source)
+    of_run = Path(source).expanduser() / "classifier"
+    return Classifier.from_pretrained(of_run if (of_run / "config.json").is_file() else source)
 
 
 @contextmanager
@@ -139,21 +177,3 @@ def _import(name: str) -> nn.Module:
     if not isinstance(made, nn.Module):
         raise UserError(f"{name} must give a torch.nn.Module, it gave {type(made).__name__}")
     return made
-
-
-def trained_classifier(model: Model = "lenet") -> Classifier:
-    """The default MNIST classifier of that name, in evaluation mode: trained on first use, under a minute on two cores.
-
-    It is kept in $FOOLING_CACHE or ~/.cache/fooling.
-    """
-    if model not in MODELS:
-        raise UserError(f"unknown model {model!r}: expected one of {', '.join(MODELS)}")
-    folder = default_root() / "classifiers" / model
-    if not (folder / "classifier" / "model.safetensors").exists():
-        settings: dict[str, Any] = {"learning_rate": 0.01} if model == "softmax" else {}
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".first-use.lock"):  # another process waits, and then finds the run complete
-            print(f"training the default {model} classifier, this once")
-            wandb = WandbConfig(mode="disabled")
-            train(TrainConfig(name=model, model=model, output=str(folder), wandb=wandb, **settings))
-    return Classifier.from_pretrained(folder / "classifier")

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fooling.classifiers.load import load_classifier, trained_classifier
-from fooling.classifiers.networks import MODELS, class_names
+from fooling.classifiers.load import InputConfig, open_classifier
+from fooling.classifiers.networks import class_names
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import MissingFile, UserError, require_positive
 from fooling.images import Images, to_float
@@ -21,28 +21,12 @@ from fooling.run.tracking import WandbConfig
 
 
 @dataclass
-class InputConfig:
-    """The images that a --model package.module:factory takes; classifiers of ours know this themselves."""
-
-    shape: list[int] | None = None
-    """Channels, height and width, such as 1 28 28."""
-
-    range: list[float] = field(default_factory=lambda: [0.0, 1.0])
-    """What black and white are to it: 0 1, or -1 1, or 0 255."""
-
-    mean: list[float] = field(default_factory=lambda: [0.0])
-    """What is subtracted after that, one number or one for each channel."""
-
-    std: list[float] = field(default_factory=lambda: [1.0])
-    """What is divided by in the end, one number or one for each channel."""
-
-
-@dataclass
 class VerbConfig:
     """What every verb can be told."""
 
     model: str = "lenet"
-    """lenet or softmax, trained on first use; or a saved folder, hub:owner/name, or package.module:factory."""
+    """lenet, softmax or harden, which ship with the package; or the folder of a run or of a saved classifier,
+    hub:owner/name, or package.module:factory."""
 
     input: InputConfig = field(default_factory=InputConfig)
     """The images that a package.module:factory takes."""
@@ -69,13 +53,7 @@ def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | Non
 
 def opened(config: VerbConfig) -> tuple[nn.Module, Images, tuple[str, ...]]:
     """The classifier, the test images and what the classes are called."""
-    if config.model in MODELS:
-        classifier = trained_classifier(config.model)
-    else:
-        take = config.input
-        classifier = load_classifier(
-            config.model, input_shape=take.shape, value_range=take.range, mean=take.mean, std=take.std
-        )
+    classifier = open_classifier(config.model, config.input)
     data = load_config(config.data, "test")
     names = class_names(classifier)
     known = data.class_names if fits(data, classifier) else ()
