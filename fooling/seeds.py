@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def seed_of(*parts: int | str) -> int:
@@ -13,3 +15,13 @@ def seed_of(*parts: int | str) -> int:
     """
     parts = tuple(p if isinstance(p, str) else operator.index(p) for p in parts)
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside the block, torch's global generator on the CPU starts from `seed`; after it, it is as it was before."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -87,8 +87,6 @@ class LeNet(Classifier):
 
 
 Model = Literal["lenet", "softmax"]
-
-
 MODELS: dict[str, type[Classifier]] = {"lenet": LeNet, "softmax": SoftmaxRegression}
 
 

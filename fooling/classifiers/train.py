@@ -8,6 +8,7 @@ Starting again with the same command goes on from the newest checkpoint, exactly
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,13 +16,14 @@ import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fooling.classifiers.frozen import frozen
+from fooling.classifiers.frozen import logits_of
 from fooling.classifiers.networks import MODELS, Classifier, Model
 from fooling.data.batches import Batches
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
-from fooling.run.optimizer import average_gradients
+from fooling.run.optimizer import new_adam, new_network, update
+from fooling.run.processes import Processes
 from fooling.run.run import Run, RunConfig
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of
@@ -71,27 +73,12 @@ def train(config: TrainConfig) -> None:
     also where training stops because the loss or a gradient is not finite.
     """
     with Run(config, total_images=round(config.kimg * 1000), product="classifier/model.safetensors") as run:
-        data, test = run.first_on_each_machine(lambda: labelled(config.data))
-        training = Training(config, run, data)
-        run.open(training.state)
-        if run.complete:
-            return run.say(f"{run.folder} is complete: nothing left to do")
-        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
-
-        while run.images_seen < run.total_images:
-            figures = training.step()
-            run.advance(config.batch_size)
-            run.record(figures)
+        data, test = run.processes.first_here(lambda: labelled(config.data))
+        training = Training(config, run, data, test)
+        for _ in run.steps(training, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
             if test and run.due(config.evaluate_kimg):
-                run.record({"test_accuracy": torch.tensor(accuracy(training.classifier, test), device=run.device)})
-            if run.due(config.log_kimg):
-                run.log()
-            if run.due(config.checkpoint_kimg):
-                run.save()
-            run.stop_if_asked()
-
-        if run.is_main:
-            save_classifier(config, run, training.classifier, accuracy(training.classifier, test) if test else None)
+                right = accuracy(training.classifier, test, run.processes)
+                run.record({"test_accuracy": torch.tensor(right, device=run.device)})
 
 
 class Training:
@@ -101,22 +88,16 @@ class Training:
     is drawn, so that a resumed run goes on exactly.
     """
 
-    def __init__(self, config: TrainConfig, run: Run, data: Images):
-        self.config, self.run = config, run
+    def __init__(self, config: TrainConfig, run: Run, data: Images, test: Images | None):
+        self.config, self.run, self.test = config, run, test
         self.batches = Batches(data, run.device, seed=config.seed)
-        self.share = run.share(config.batch_size)
+        self.share = run.processes.share(config.batch_size)
         channels, image_size = data.images.shape[1:3]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(config.seed))
-            classifier = MODELS[config.model](
-                image_size=image_size, channels=channels, num_classes=len(data.class_names)
-            )
-        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
-        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
-        self.classifier = classifier.to(run.device, memory_format=layout)
-        self.optimizer = torch.optim.Adam(
-            self.classifier.parameters(), config.learning_rate, fused=run.device.type in ("cpu", "cuda")
+        make = partial(
+            MODELS[config.model], image_size=image_size, channels=channels, num_classes=len(data.class_names)
         )
+        self.classifier = new_network(make, seed_of(config.seed), run.device)
+        self.optimizer = new_adam(self.classifier, config.learning_rate)
         self.state = {"classifier": self.classifier, "optimizer": self.optimizer}
 
     def step(self) -> dict[str, Tensor]:
@@ -124,27 +105,29 @@ class Training:
         run = self.run
         self.classifier.train()
         images, labels = self.batches.take(run.images_seen + self.share.start, self.share.stop - self.share.start)
-        with run.accelerator.autocast():
+        with run.precision.autocast():
             loss = F.cross_entropy(self.classifier(images), labels)
         loss.backward()
-        (group,) = self.optimizer.param_groups
-        group["lr"] = one_cycle(self.config.learning_rate, run.images_seen / run.total_images)
-        norm = average_gradients(group["params"], run.accelerator)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return {"loss": loss, "gradient_norm": norm}
+        rate = one_cycle(self.config.learning_rate, run.images_seen / run.total_images)
+        return {"loss": loss, "gradient_norm": update(self.optimizer, rate, run.processes)}
+
+    def finish(self) -> None:
+        """Write the classifier that others load."""
+        right = accuracy(self.classifier, self.test) if self.test else None
+        save_classifier(self.config, self.run, self.classifier, right)
 
 
-@torch.no_grad()
-def accuracy(classifier: nn.Module, data: Images) -> float:
-    """The part of a data set's images whose highest logit is the label's."""
-    device = next(classifier.parameters()).device
-    with frozen(classifier):
-        right = [
-            (classifier(to_float(images, device)).argmax(1) == labels.to(device)).sum()
-            for images, labels in zip(data.images.split(500), data.labels.split(500), strict=True)
-        ]
-    return int(torch.stack(right).sum()) / len(data)
+def accuracy(classifier: nn.Module, data: Images, processes: Processes | None = None) -> float:
+    """The part of a data set's images whose highest logit is the label's.
+
+    processes: those who share the work, each of which calls this and is given the same answer. Default: this one alone.
+    """
+    rows = slice(None) if processes is None else processes.rows(len(data))
+    right = 0
+    for images, labels in zip(data.images[rows].split(1000), data.labels[rows].split(1000), strict=True):
+        if len(images):
+            right += int((logits_of(classifier, to_float(images)).argmax(1) == labels).sum())
+    return (right if processes is None else sum(processes.tell(right))) / len(data)
 
 
 def labelled(config: DataConfig) -> tuple[Images, Images | None]:

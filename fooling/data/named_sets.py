@@ -37,11 +37,7 @@ def read_encoded(name: str, split: Split, root: Path, *, category: str) -> Image
 
 
 _MNIST_STEMS = {"train": "train", "test": "t10k"}
-
-
 _CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
-
-
 # In MNIST's file format: torchvision's name for each set, with its options, and the classes.
 _IDX = {
     "fashion-mnist": ("FashionMNIST", {}, _CLOTHES.split(",")),

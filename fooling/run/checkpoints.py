@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, keep: int = 2) -> Path:
@@ -44,7 +45,13 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, newest first."""
-    return sorted((p for p in folder.glob("*") if p.name.isdigit()), reverse=True)
+    return numbered(folder, "*")[::-1]
+
+
+def numbered(folder: Path, pattern: str) -> list[Path]:
+    """The files or folders of that pattern that are named for a number of images seen, in the order of the numbers:
+    as text, 1000000000 would come before 999000000."""
+    return sorted((p for p in folder.glob(pattern) if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
 def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -59,6 +66,25 @@ def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dic
         return torch.load(checkpoint / "state.pt", map_location=device, weights_only=True)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def fingerprint(state: dict[str, Any]) -> str:
+    """One word for all tensors of nested dicts."""
+    digest = hashlib.sha256()
+    for name, value in state.items():
+        digest.update(repr(name).encode())
+        if isinstance(value, dict):
+            digest.update(fingerprint(value).encode())
+        elif isinstance(value, Tensor):
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def on_cpu(state: Any) -> Any:
+    """Nested dicts with their tensors on the CPU, so that nobody who is sent them opens another's GPU."""
+    if isinstance(state, dict):
+        return {name: on_cpu(value) for name, value in state.items()}
+    return state.detach().cpu() if isinstance(state, Tensor) else state
 
 
 def _sha256(file: Path) -> str:

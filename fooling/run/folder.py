@@ -1,4 +1,9 @@
-"""The files by which a run is told again: its settings in config.yaml, its figures in metrics.jsonl."""
+"""A run's folder: whose it is, by which settings it is told again, and its log.
+
+config.yaml      the settings; the command that made the folder, given again, resumes the run
+resolved.json    what "auto" and "default" among them came to, so that a resumed run computes as it began
+metrics.jsonl    a line of figures every so often
+"""
 
 from __future__ import annotations
 
@@ -8,23 +13,40 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from fooling.errors import UserError
-from fooling.files import write_whole
+from fooling.files import write_json, write_text
 
 
-def refuse_changed_settings(file: Path, settings: dict[str, Any]) -> None:
+def take(folder: Path) -> FileLock:
+    """Make the folder if need be, and take it for this process until the lock is released.
+
+    Raises UserError where another process has it, or it cannot be written.
+    """
+    try:
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"{folder} is in use by another process: wait for it or end it") from error
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; choose another with --output") from error
+    return lock
+
+
+def refuse_changed_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write a run's settings, or raise UserError naming those that differ from what is written there already."""
+    file = folder / "config.yaml"
     if not file.exists():
-        return write_whole(file, yaml.safe_dump(settings, sort_keys=False))
+        write_text(yaml.safe_dump(settings, sort_keys=False), file)
+        return
     before, now = _flat(yaml.safe_load(file.read_text())), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.
     changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
     if changed:
         said = ", ".join(f"{k} was {before.get(k)} and is {now.get(k)}" for k in sorted(changed))
-        raise UserError(
-            f"{file.parent} holds a run with other settings: {said}; restore them, or choose another --name"
-        )
+        raise UserError(f"{folder} holds a run with other settings: {said}; restore them, or choose another --name")
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -34,8 +56,21 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def truncate_log(file: Path, images_seen: int) -> None:
+def resolved_before(folder: Path) -> dict[str, Any]:
+    """What a run in this folder resolved its settings to; nothing where there was none, or it did not say."""
+    with suppress(OSError, ValueError):
+        said = json.loads((folder / "resolved.json").read_text())
+        return said if isinstance(said, dict) else {}
+    return {}
+
+
+def keep_resolved(folder: Path, resolved: dict[str, Any]) -> None:
+    write_json(resolved, folder / "resolved.json")
+
+
+def truncate_log(folder: Path, images_seen: int) -> None:
     """Drop what was logged after the checkpoint, which training will log again, and a last line cut short."""
+    file = folder / "metrics.jsonl"
     if not file.exists():
         return
     kept = []
@@ -43,4 +78,9 @@ def truncate_log(file: Path, images_seen: int) -> None:
         with suppress(ValueError):
             if json.loads(line)["images_seen"] <= images_seen:
                 kept.append(line + "\n")
-    write_whole(file, "".join(kept))
+    write_text("".join(kept), file)
+
+
+def append_to_log(folder: Path, figures: dict[str, Any]) -> None:
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(figures) + "\n")

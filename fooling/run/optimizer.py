@@ -1,23 +1,54 @@
-"""One update of a network, along the gradients of all processes."""
+"""What a run trains, and one update of it: networks made from a seed, Adam, the gradients of all processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
+
+from fooling.run.processes import Processes
+from fooling.seeds import seeded
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def average_gradients(parameters: Sequence[Tensor], accelerator: Accelerator) -> Tensor:
+def new_network(make: Callable[[], Network], seed: int, device: torch.device | str = "cpu") -> Network:
+    """What `make` makes, its first weights a function of the seed alone, laid out as the device computes fastest."""
+    with seeded(seed):
+        network = make()
+    # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
+    layout = torch.channels_last if torch.device(device).type in ("cpu", "cuda") else torch.preserve_format
+    return network.to(device, memory_format=layout)
+
+
+def new_adam(network: nn.Module, rate: float, *, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
+    """Adam for all parameters of a network, in one pass over them where there is one for the device."""
+    parameters = list(network.parameters())
+    return torch.optim.Adam(parameters, rate, betas, fused=parameters[0].device.type in ("cpu", "cuda"))
+
+
+def update(optimizer: torch.optim.Optimizer, rate: float, processes: Processes | None = None) -> Tensor:
+    """One step at a learning rate along the mean of all processes' gradients, which are gone after it; returns their
+    norm: a scalar, on the device."""
+    (group,) = optimizer.param_groups
+    group["lr"] = rate
+    norm = average_gradients(group["params"], processes)
+    optimizer.step()
+    optimizer.zero_grad()
+    return norm
+
+
+def average_gradients(parameters: Sequence[Tensor], processes: Processes | None = None) -> Tensor:
     """Give every process the mean of all processes' gradients, and return its norm: a scalar, on the device.
 
     One reduction of one flat tensor, after the last backward pass of a step, in place of DistributedDataParallel: it
     leaves second derivatives, shared graphs and accumulation alone, and small networks have nothing to overlap.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    if accelerator.num_processes > 1:
-        flat = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), reduction="mean")
+    if processes is not None and processes.count > 1:
+        flat = processes.mean(torch.cat([g.flatten() for g in gradients]))
         torch._foreach_copy_(
             gradients,
             [f.view_as(g) for f, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)],

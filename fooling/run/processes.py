@@ -1,38 +1,167 @@
-"""The processes that train together: their devices, threads and precision, and what they tell each other."""
+"""The processes that train together: their devices, precision and threads, and what they tell each other.
+
+However they were launched (accelerate launch, torchrun, or one by itself), accelerate finds out, and starts them
+talking. They talk until the interpreter ends, so that one run can follow another.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate import PartialState
+from torch import Tensor, distributed
 
 from fooling.errors import UserError
 
+T = TypeVar("T")
 
-def make_accelerator(mixed_precision: str) -> Accelerator:
-    """The processes as they were launched, in the precision asked for; see RunConfig.mixed_precision."""
-    if mixed_precision == "auto":
-        mixed_precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-        if mixed_precision == "no" and computes_in_bf16():
-            mixed_precision = "bf16"
-    if mixed_precision not in ("no", "bf16"):
-        raise UserError(f"mixed precision {mixed_precision} is not supported: expected no or bf16")
-    # A first process may decode a million images while the others wait.
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))
-    accelerator = Accelerator(mixed_precision=mixed_precision, kwargs_handlers=[patience])
-    if accelerator.distributed_type in ("DEEPSPEED", "FSDP", "MEGATRON_LM", "XLA"):
-        raise UserError(f"{accelerator.distributed_type} is not supported: launch with --multi_gpu or on one process")
-    return accelerator
+_UNSUPPORTED = {
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+}
 
 
-def computes_in_bf16() -> bool:
-    """Whether this machine's GPU, or its processor where there is none, has arithmetic for bfloat16."""
-    if torch.cuda.is_available():
+class Processes:
+    """All processes of this launch, as one of them sees them.
+
+    count: how many. index: which this is. device: where it computes.
+    is_main: whether it is the first of all; is_first_here: the first on its machine.
+    """
+
+    def __init__(self):
+        for variable, name in _UNSUPPORTED.items():
+            if _is_set(variable):
+                raise UserError(f"{name} is not supported: launch with --multi_gpu or on one process")
+        ours = not distributed.is_initialized()
+        state = PartialState(cpu=_is_set("ACCELERATE_USE_CPU"))
+        if ours and distributed.is_initialized():
+            atexit.register(_part)
+        self.count, self.index, self.device = state.num_processes, state.process_index, state.device
+        self.is_main, self.is_first_here = state.is_main_process, state.is_local_main_process
+
+    def share(self, count: int) -> slice:
+        """This process's rows of `count`, in which the processes' parts, of one size, follow each other by rank.
+
+        Raises UserError where they cannot be of one size.
+        """
+        each, rest = divmod(count, self.count)
+        if rest or not each:
+            raise UserError(f"batch_size {count} cannot be shared evenly by {self.count} processes")
+        return slice(self.index * each, (self.index + 1) * each)
+
+    def rows(self, count: int) -> slice:
+        """This process's rows of any `count`, as evenly as it goes; perhaps none."""
+        return slice(self.index * count // self.count, (self.index + 1) * count // self.count)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes."""
+        if self.count == 1:
+            return values
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total / self.count
+
+    def most(self, number: int) -> int:
+        """The largest of all processes' numbers."""
+        if self.count == 1:
+            return number
+        largest = torch.tensor(number, device=self.device)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all processes by rank, however many each has, where these rows are."""
+        if self.count == 1:
+            return rows
+        lengths = self.tell(len(rows))
+        padded = rows.new_zeros(max(lengths), *rows.shape[1:]).to(self.device)
+        padded[: len(rows)] = rows.to(self.device)
+        parts = [torch.empty_like(padded) for _ in lengths]
+        distributed.all_gather(parts, padded)
+        return torch.cat([part[:length] for part, length in zip(parts, lengths, strict=True)]).to(rows.device)
+
+    def tell(self, value: T) -> list[T]:
+        """What every process says, by rank; any small thing that can be pickled."""
+        return [value] if self.count == 1 else _all_gather_object(value, self.count)
+
+    def hear_main(self, value: T) -> T:
+        """What the main process says."""
+        heard = [value]
+        if self.count > 1:
+            distributed.broadcast_object_list(heard, src=0)
+        return heard[0]
+
+    def first_here(self, function: Callable[[], T]) -> T:
+        """What `function` gives, called on one process of each machine before the others: for what writes a cache.
+
+        The others wait for hours where need be. A UserError of the first is everybody's.
+        """
+        if self.count == 1:
+            return function()
+        group = self._patient
+        result, error = caught(function) if self.is_first_here else (None, None)
+        raise_any(_all_gather_object(error, self.count, group))
+        return result if self.is_first_here else function()
+
+    def wait(self) -> None:
+        if self.count > 1:
+            distributed.barrier()
+
+    @cached_property
+    def _patient(self) -> distributed.ProcessGroup:
+        """For those who wait while another decodes a million images: other collectives give up after minutes."""
+        return distributed.new_group(backend="gloo", timeout=timedelta(hours=6))
+
+
+class Precision:
+    """In which numbers networks compute: `name` is no (float32) or bf16, `reason` is why.
+
+    TF32 goes with bf16, and float32 is all 32 bits: see `Run`.
+    """
+
+    def __init__(self, name: str, reason: str, device: torch.device):
+        if name not in ("no", "bf16"):
+            raise UserError(f"mixed precision {name} is not supported: expected no or bf16")
+        self.name, self.reason, self.device = name, reason, device
+
+    @classmethod
+    def of(cls, asked: str, device: torch.device) -> Precision:
+        """What `asked` (auto, no or bf16) comes to on a device; see RunConfig.mixed_precision."""
+        if asked != "auto":
+            return cls(asked, "as asked for", device)
+        if (told := os.environ.get("ACCELERATE_MIXED_PRECISION", "no")) != "no":
+            return cls(told, "as accelerate was told", device)
+        what = "GPU" if device.type == "cuda" else "processor"
+        if computes_in_bf16(device):
+            return cls("bf16", f"which this {what} has arithmetic for", device)
+        return cls("no", f"for this {what} has no arithmetic for bf16", device)
+
+    @property
+    def is_bf16(self) -> bool:
+        return self.name == "bf16"
+
+    def autocast(self) -> AbstractContextManager:
+        """Inside it, networks compute in this precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+
+    def __str__(self) -> str:
+        return "bf16" if self.is_bf16 else "float32"
+
+
+def computes_in_bf16(device: torch.device | str = "cpu") -> bool:
+    """Whether a device has arithmetic for bfloat16, rather than imitates it."""
+    kind = torch.device(device).type
+    if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def threads_per_process() -> int:
@@ -40,5 +169,38 @@ def threads_per_process() -> int:
     launched = "TORCHELASTIC_RUN_ID" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
     if "OMP_NUM_THREADS" in os.environ and not (launched and os.environ["OMP_NUM_THREADS"] == "1"):
         return torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def caught(function: Callable[[], T]) -> tuple[T | None, UserError | None]:
+    """What a function gives, and the UserError that it raised instead: for all processes to hear of."""
+    try:
+        return function(), None
+    except UserError as error:
+        return None, error
+
+
+def raise_any(errors: list[UserError | None]) -> None:
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _all_gather_object(value: Any, count: int, group: distributed.ProcessGroup | None = None) -> list[Any]:
+    values = [None] * count
+    distributed.all_gather_object(values, value, group=group)
+    return values
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "false").lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def _part() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from fooling.errors import UserError
-from fooling.files import write_gif, write_png
+from fooling.files import write_gif, write_json, write_png, write_text
 from fooling.run.tracking import NullTracker, WandbConfig, WandbTracker
 
 
@@ -45,16 +44,13 @@ class Results:
 
     def text(self, name: str, text: str) -> None:
         """A file of that name, which is logged where it is a page."""
-        path = self._file(name)
-        path.write_text(text, encoding="utf-8")
+        path = write_text(text, self._file(name))
         if path.suffix == ".html":
             self.tracker.log_page(path.stem, path, step=0)
 
     def numbers(self, summary: Mapping[str, Any], **tensors: Tensor) -> None:
         """summary.json of what came out and the settings behind it, numbers.npz of the tensors."""
-        with open(self._file("summary.json"), "w") as file:
-            json.dump({**summary, "settings": self.settings}, file, indent=2, default=str)
-            file.write("\n")
+        write_json({**summary, "settings": self.settings}, self._file("summary.json"))
         np.savez_compressed(
             self._file("numbers.npz"), **{name: t.detach().cpu().numpy() for name, t in tensors.items()}
         )

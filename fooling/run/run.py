@@ -6,28 +6,30 @@ The loop itself knows nothing of folders, signals, ranks or wandb.
 
 from __future__ import annotations
 
-import json
 import shutil
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import torch
-from accelerate.utils import broadcast_object_list, gather_object
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from fooling.errors import Stopped, UserError, require_positive
-from fooling.run.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
-from fooling.run.folder import refuse_changed_settings, truncate_log
-from fooling.run.processes import make_accelerator, threads_per_process
+from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoint, numbered, on_cpu, save_checkpoint
+from fooling.run.folder import (
+    append_to_log,
+    keep_resolved,
+    refuse_changed_settings,
+    resolved_before,
+    take,
+    truncate_log,
+)
+from fooling.run.host import Host
+from fooling.run.processes import Precision, Processes, caught, cores, raise_any, threads_per_process
 from fooling.run.progress import Progress
 from fooling.run.tracking import NullTracker, Tracker, WandbConfig, start_tracker
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -72,12 +74,28 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
-class Run:
-    """One experiment, on one or many processes; a context manager that lets go of everything at its end.
+class Training(Protocol):
+    """What a run drives: something that learns by steps."""
 
-    folder: where everything is written. accelerator: the processes and their devices. tracker: wandb, or nothing.
-    images_seen: how far training has come, counted over all processes. seconds: how long that took, resumes included.
-    complete: whether there is nothing left to do; known once it is open.
+    state: dict[str, Stateful]
+    """The named objects that a checkpoint holds."""
+
+    def step(self) -> dict[str, Tensor]:
+        """One update; returns its figures, scalars on the device."""
+
+    def finish(self) -> None:
+        """Write what a finished run leaves to others; called on the main process."""
+
+
+class Run:
+    """One experiment, on one or many processes; a context manager.
+
+    Its host process is left as it was found: threads, flags, signal handlers, wandb's environment. Runs can follow each
+    other in one process, and live in any thread (but signals come to the main one alone).
+
+    folder: where everything is written. processes: those that train together. precision: in which numbers they compute.
+    tracker: wandb, or nothing. images_seen: how far training has come, counted over all processes. seconds: how long
+    that took, resumes included.
 
     product: the file, relative to the folder, that a finished run writes last.
     """
@@ -85,23 +103,22 @@ class Run:
     def __init__(self, config: RunConfig, *, total_images: int, product: str):
         self.config, self.total_images, self.product = config, total_images, product
         self.folder = Path(config.output or f"runs/{config.name}").expanduser()
-        self.accelerator = make_accelerator(config.mixed_precision)
+        self.processes = Processes()
+        self.precision = Precision.of(config.mixed_precision, self.device)
         self.tracker: Tracker = NullTracker()
+        self.progress: Progress | None = None
         self.images_seen, self.seconds = 0, 0.0
-        self.complete = False
-        self._batch_size, self._signal = 0, 0
+        self._batch_size = 0
         self._recorded: list[tuple[int, list[str], Tensor]] = []
-        if self.device.type == "cpu":
-            torch.set_num_threads(config.threads or threads_per_process())
-        torch.backends.cudnn.deterministic = True  # else a GPU adds up gradients in any order: no exact resume
+        self._host = Host(self.say)
 
     @property
     def device(self) -> torch.device:
-        return self.accelerator.device
+        return self.processes.device
 
     @property
     def is_main(self) -> bool:
-        return self.accelerator.is_main_process
+        return self.processes.is_main
 
     def say(self, line: str) -> None:
         """Print a line, on the main process."""
@@ -110,30 +127,41 @@ class Run:
 
     def describe_processes(self) -> str:
         """Such as "2 processes of 1 thread on cpu in bf16"."""
-        count, threads = self.accelerator.num_processes, torch.get_num_threads()
+        count, threads = self.processes.count, torch.get_num_threads()
         on = f"on {self.device.type}"
         if self.device.type == "cpu":
             on = f"of {threads} thread{'s' * (threads > 1)} {on}"
-        precision = " in bf16" if self.accelerator.mixed_precision == "bf16" else ""
-        return f"{count} process{'es' * (count > 1)} {on}{precision}"
+        return f"{count} process{'es' * (count > 1)} {on} in {self.precision}"
 
-    def share(self, batch_size: int) -> slice:
-        """This process's part of a batch of `batch_size`, in which the processes' parts follow each other by rank."""
-        count, rest = divmod(batch_size, self.accelerator.num_processes)
-        if rest or not count:
-            raise UserError(
-                f"batch_size {batch_size} cannot be shared evenly by {self.accelerator.num_processes} processes"
-            )
-        return slice(self.accelerator.process_index * count, (self.accelerator.process_index + 1) * count)
+    # ---- the frame
 
-    def first_on_each_machine(self, function: Callable[[], T]) -> T:
-        """What `function` gives, called on one process of each machine before the others: for what writes a cache."""
-        first = self.accelerator.is_local_main_process
-        result, error = _caught(function) if first else (None, None)
-        for problem in self._gathered(error):
-            if problem is not None:
-                raise problem
-        return result if first else function()
+    def steps(self, training: Training, *, batch_size: int, on: str) -> Iterator[int]:
+        """Train from where the folder's newest checkpoint left off: after each step, how many images have been seen.
+
+        What is due is logged and saved after the loop's body has done its own; a run that was asked to stop saves and
+        raises Stopped. In the end the main process finishes the training. A complete run has no steps.
+
+        batch_size: images in a step, over all processes. on: what it trains on, in words.
+        """
+        self.open(training.state)
+        if self._is_complete(self.images_seen):
+            return self.say(f"{self.folder} is complete: nothing left to do")
+        how = f"{self.describe_processes()} ({self.precision.reason})"
+        self.say(f"training on {on} in {self.folder}, {how}")
+        while self.images_seen < self.total_images:
+            figures = training.step()
+            self.images_seen += batch_size
+            self._batch_size = batch_size
+            self.record(figures)
+            yield self.images_seen
+            if self._recorded and self.due(self.config.log_kimg):
+                self.log()
+            if self.due(self.config.checkpoint_kimg):
+                self.save()
+            self.stop_if_asked()
+        self._host.lose_patience()
+        if self.is_main:
+            training.finish()
 
     # ---- opening and resuming
 
@@ -145,40 +173,52 @@ class Run:
         Raises UserError if the folder cannot be written, is in use, or holds a run with other settings.
         """
         self._state = state
-        resumed, error = _caught(self._open_folder) if self.is_main else (None, None)
-        for problem in self._gathered(error):
-            if problem is not None:
-                raise problem
-        if self.accelerator.num_processes > 1:
-            weights = resumed or self._snapshot()
-            resumed = broadcast_object_list([weights if self.is_main else None])[0]
+        resumed, error = caught(self._open_folder) if self.is_main else (None, None)
+        raise_any(self.processes.tell(error))
+        self._resolve()
+        if self.processes.count > 1:
+            # Fresh weights are a function of the seed: they are the same everywhere, and nothing need be sent.
+            if resumed is None and len(set(self.processes.tell(fingerprint(self._snapshot())))) > 1:
+                resumed = on_cpu(self._snapshot())
+            resumed = self.processes.hear_main(resumed)
         if resumed is not None:
             for name, part in state.items():
                 part.load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
-        self.complete = self._is_complete(self.images_seen)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
+        self._host.listen()
 
     def _open_folder(self) -> dict[str, Any] | None:
-        try:
-            (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.folder / ".lock", timeout=0)
-            self._lock.acquire()
-        except Timeout as error:
-            raise UserError(f"{self.folder} is in use by another process: wait for it or end it") from error
-        except OSError as error:
-            raise UserError(f"cannot write {self.folder}: {error.strerror}; choose another with --output") from error
-        refuse_changed_settings(self.folder / "config.yaml", asdict(self.config))
+        lock = take(self.folder)
+        self._host.callback(lock.release)
+        refuse_changed_settings(self.folder, asdict(self.config))
         for partial in self.folder.glob("checkpoints/.*.partial"):
             shutil.rmtree(partial)
         resumed = self._newest_whole_checkpoint()
-        truncate_log(self.folder / "metrics.jsonl", resumed["images_seen"] if resumed else 0)
+        truncate_log(self.folder, resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
         return resumed
+
+    def _resolve(self) -> None:
+        """Compute as this run began, where the settings leave that open; and note down how it does."""
+        before = self.processes.hear_main(resolved_before(self.folder) if self.is_main else {})
+        precision = before.get("mixed_precision")
+        if self.config.mixed_precision == "auto" and precision in ("no", "bf16") and precision != self.precision.name:
+            self.precision = Precision(precision, "as this run began", self.device)
+            self._host.set_flags(self.precision)
+        threads = before.get("threads")
+        same_share = before.get("processes") == self.processes.count
+        if self.config.threads is None and same_share and isinstance(threads, int) and 0 < threads <= cores():
+            self._set_threads(threads)
+        if self.is_main:
+            how = {
+                "mixed_precision": self.precision.name,
+                "device": self.device.type,
+                "processes": self.processes.count,
+            }
+            keep_resolved(self.folder, {**how, "threads": torch.get_num_threads()})
 
     def _is_complete(self, images_seen: int) -> bool:
         return images_seen >= self.total_images and (self.folder / self.product).exists()
@@ -198,11 +238,6 @@ class Run:
         return None
 
     # ---- along the way
-
-    def advance(self, batch_size: int) -> None:
-        """Count a batch, over all processes, as seen."""
-        self.images_seen += batch_size
-        self._batch_size = batch_size
 
     def due(self, kimg: float) -> bool:
         """Whether the last batch crossed a multiple of so many thousand images, or was the last of all."""
@@ -225,9 +260,7 @@ class Run:
         means["images_per_second"] = images / max(now - self.seconds, 1e-9)
         self.seconds = now
         if self.is_main:
-            line = {"images_seen": self.images_seen, "seconds": round(now, 2), **means}
-            with (self.folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            append_to_log(self.folder, {"images_seen": self.images_seen, "seconds": round(now, 2), **means})
             self.tracker.log(means, step=self.images_seen)
             self.progress.update(self.images_seen, means)
         return means
@@ -239,7 +272,7 @@ class Run:
 
     def _means(self) -> dict[str, float]:
         steps = [(images_seen, names) for images_seen, names, _ in self._recorded]
-        table = self.accelerator.reduce(torch.cat([row for *_, row in self._recorded]), reduction="mean").cpu()
+        table = self.processes.mean(torch.cat([row for *_, row in self._recorded])).cpu()
         values: dict[str, list[float]] = {}
         for (images_seen, names), row in zip(steps, table.split([len(names) for _, names in steps]), strict=True):
             if not row.isfinite().all():
@@ -256,6 +289,14 @@ class Run:
             " try a lower learning rate or mixed_precision no, under another name"
         )
 
+    def picture_file(self) -> Path:
+        """Where to write a picture of this moment: samples/<images seen>.png."""
+        return self.folder / "samples" / f"{self.images_seen:09d}.png"
+
+    def picture_files(self) -> list[Path]:
+        """The pictures of all moments so far, in their order."""
+        return numbered(self.folder / "samples", "*.png")
+
     def save(self) -> None:
         """Write a checkpoint, of nothing that is not finite."""
         if self._recorded:
@@ -263,29 +304,23 @@ class Run:
         if self.is_main:
             save_checkpoint(self.folder / "checkpoints", self.images_seen, self._snapshot())
 
+    def _snapshot(self) -> dict[str, Any]:
+        parts = {name: part.state_dict() for name, part in self._state.items()}
+        return {**parts, "images_seen": self.images_seen, "seconds": self.seconds}
+
+    # ---- being asked to stop
+
     def stop_if_asked(self) -> None:
         """After Ctrl-C or SIGTERM: save and raise Stopped. Processes agree on it every eight steps."""
-        asked = self._signal
-        if self.accelerator.num_processes > 1:
-            if self.images_seen // self._batch_size % 8:
-                return
-            asked = max(self._gathered(asked))
+        if self.processes.count > 1 and self.images_seen // self._batch_size % 8:
+            return
+        asked = self.processes.most(self._host.asked)
         if asked:
             self.save()
             done = f"{self.images_seen / 1000:g} of {self.total_images / 1000:g} kimg"
             raise Stopped(f"stopped and saved at {done}: the same command goes on from there", asked)
 
-    def _snapshot(self) -> dict[str, Any]:
-        parts = {name: part.state_dict() for name, part in self._state.items()}
-        return {**parts, "images_seen": self.images_seen, "seconds": self.seconds}
-
-    def _gathered(self, value: T) -> Sequence[T]:
-        return gather_object([value]) if self.accelerator.num_processes > 1 else [value]
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        self._signal = number
-
-    # ---- the end
+    # ---- coming and going
 
     def summary(self) -> dict[str, Any]:
         """What a card or a tracker says of the whole run."""
@@ -297,23 +332,18 @@ class Run:
         }
 
     def __enter__(self) -> Run:
+        self._host.set_flags(self.precision)
+        self._set_threads(self.config.threads or threads_per_process())
         return self
 
+    def _set_threads(self, count: int) -> None:
+        if self.device.type == "cpu":
+            self._host.set_threads(count)
+
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        if hasattr(self, "progress"):
-            self.progress.close()
-        self.tracker.finish(failed=kind is not None)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-        if hasattr(self, "_lock"):
-            self._lock.release()
+        with self._host:
+            if self.progress is not None:
+                self.progress.close()
+            self.tracker.finish(failed=kind is not None)
         if kind is None or kind is Stopped:
-            self.accelerator.wait_for_everyone()  # without it some processes abort at exit
-        self.accelerator.end_training()
-
-
-def _caught(function: Callable[[], T]) -> tuple[T | None, UserError | None]:
-    try:
-        return function(), None
-    except UserError as error:
-        return None, error
+            self.processes.wait()  # without it some processes abort at exit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from fooling.climb.ascent import Ascent, ascend
 from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
 from fooling.errors import require_positive
-from fooling.files import write_whole
+from fooling.files import write_json
+from fooling.run.processes import Processes
 
 
 @dataclass
@@ -39,18 +39,25 @@ class AttackConfig:
         require_positive(count=self.count, steps=self.steps, step_size=self.step_size)
 
 
-def attack_afresh(classifier: nn.Module, config: AttackConfig, *, seed: int) -> Ascent:
+def attack_afresh(
+    classifier: nn.Module, config: AttackConfig, *, seed: int, processes: Processes | None = None
+) -> Ascent:
     """Climb from `config.count` images of uniform noise until the classifier is 99 % sure of the target class.
 
     classifier: one of ours, or Adapted; the target of image i is class i % num_classes, never the reject class.
+    processes: those who share the images, each of which calls this and is given all of them. Default: this one alone.
     """
     classes = reject_index(classifier) or classifier.num_classes
     starts = Pixels.noise(config.count, shape=classifier.input_shape, seed=seed)
     targets = torch.arange(config.count) % classes
-    return ascend(
-        classifier, LogProbability(targets), starts, until=0.99,
+    rows = slice(None) if processes is None else processes.rows(config.count)
+    attack = ascend(
+        classifier, LogProbability(targets[rows]), Pixels(starts.params[rows]), until=0.99,
         steps=config.steps, step="sign", step_size=config.step_size,
     )  # fmt: skip
+    if processes is None:
+        return attack
+    return Ascent(**{name: None if rows is None else processes.gather(rows) for name, rows in vars(attack).items()})
 
 
 def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, float]:
@@ -94,7 +101,7 @@ class Rounds:
         )
 
     def write(self, file: Path) -> None:
-        write_whole(file, json.dumps(self.figures, indent=2) + "\n")
+        write_json(self.figures, file)
 
     def state_dict(self) -> dict[str, Any]:
         return vars(self)

@@ -9,6 +9,7 @@ Starting again with the same command goes on from the newest checkpoint, exactly
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.files import write_png
 from fooling.images import Images
-from fooling.run.optimizer import average_gradients
+from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run, RunConfig
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of
@@ -124,29 +125,15 @@ def harden(config: HardenConfig) -> None:
     """
     total = round(config.rounds * config.kimg * 1000)
     with Run(config, total_images=total, product="classifier/model.safetensors") as run:
-        data, test = run.first_on_each_machine(lambda: labelled(config.data))
+        data, test = run.processes.first_here(lambda: labelled(config.data))
         teaching = Teaching(config, run, data)
-        run.open(teaching.state)
-        if run.complete:
-            return run.say(f"{run.folder} is complete: nothing left to do")
-        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
-
-        while run.images_seen < run.total_images:
-            figures = teaching.step()
-            run.advance(config.batch_size)
-            run.record(figures)
+        for _ in run.steps(teaching, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
             round_ends = run.due(config.kimg)
             if round_ends or run.due(config.evaluate_kimg):
                 run.check_finite()
                 run.record(teaching.measure(test, round_ends))
-            if round_ends or run.due(config.log_kimg):
+            if round_ends:
                 run.log()
-            if run.due(config.checkpoint_kimg):
-                run.save()
-            run.stop_if_asked()
-
-        if run.is_main:
-            teaching.finish()
 
 
 class Teaching:
@@ -160,17 +147,16 @@ class Teaching:
         self.config, self.run, self.data = config, run, data
         if config.shift >= data.images.shape[2]:
             raise UserError(f"shift must be below the {data.images.shape[2]} pixels of an image, got {config.shift}")
-        self.batches = Batches(data, run.device, seed=config.seed)
-        self.share = run.share(config.batch_size)
-        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
-        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
-        self.classifier = self._new_classifier(0).to(run.device, memory_format=layout)
-        self.optimizer = self._new_optimizer()
+        # On the CPU, where negatives are made of the whole batch: only this process's rows go to its device.
+        self.batches = Batches(data, "cpu", seed=config.seed)
+        self.share = run.processes.share(config.batch_size)
+        self.classifier = self._new_classifier(0)
+        self.optimizer = new_adam(self.classifier, config.learning_rate)
         self.pool = Pool()
         self.negatives = make_negatives(config.negatives, self.pool, data.images.shape[1:])
         for count in self.negatives.counts:
-            run.share(count)  # refuses what the processes cannot share
-        self.judge = run.first_on_each_machine(lambda: trained_judge(config.data)) if config.attack.judge else None
+            run.processes.share(count)  # refuses what the processes cannot share
+        self.judge = run.processes.first_here(lambda: trained_judge(config.data)) if config.attack.judge else None
         self.rounds = Rounds()
         self.state = {
             "classifier": self.classifier,
@@ -182,7 +168,7 @@ class Teaching:
     def step(self) -> dict[str, Tensor]:
         """One update; returns the figures of the step."""
         config, run = self.config, self.run
-        images, labels = (batch.cpu() for batch in self.batches.take(run.images_seen, config.batch_size))
+        images, labels = self.batches.take(run.images_seen, config.batch_size)
         step = self._as_seen(images)
         negatives = self.negatives.draw(step)
         if config.shift:
@@ -190,29 +176,25 @@ class Teaching:
         images = perturbed(images, labels, config.perturb, step) if config.perturb else images[self.share]
         labels, own = labels[self.share].to(run.device), len(images)
         self.classifier.train()
-        with run.accelerator.autocast():
+        with run.precision.autocast():
             logits = self.classifier(torch.cat([images, negatives]).to(run.device)).float()
         loss = F.cross_entropy(logits[:own], labels)
         rubbish_loss = negatives_loss(logits[own:], config.target) if len(negatives) else loss.new_zeros(())
         weight = config.weight * min(1.0, self._images_in_round / (config.ramp_kimg * 1000 + 1e-9))
         (loss + weight * rubbish_loss).backward()
-        (group,) = self.optimizer.param_groups
-        group["lr"] = one_cycle(config.learning_rate, self._images_in_round / (config.kimg * 1000))
-        norm = average_gradients(group["params"], run.accelerator)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        rate = one_cycle(config.learning_rate, self._images_in_round / (config.kimg * 1000))
+        norm = update(self.optimizer, rate, run.processes)
         return {"loss": loss, "negatives_loss": rubbish_loss, "gradient_norm": norm}
 
     def measure(self, test: Images | None, round_ends: bool) -> dict[str, Tensor]:
-        """Fool the classifier afresh, and draw what fooled it; where a round ends, that joins the pool.
-
-        Every process climbs the same images, so that all have the same pool.
-        """
+        """Fool the classifier afresh, and draw what fooled it; where a round ends, that joins the pool, which is the
+        same on every process."""
         config, run = self.config, self.run
-        attack = attack_afresh(self.classifier, config.attack, seed=seed_of(config.seed, _ATTACK, run.images_seen))
+        seed = seed_of(config.seed, _ATTACK, run.images_seen)
+        attack = attack_afresh(self.classifier, config.attack, seed=seed, processes=run.processes)
         figures = attack_figures(attack, self.judge)
         if test is not None:
-            figures["test_accuracy"] = accuracy(self.classifier, test)
+            figures["test_accuracy"] = accuracy(self.classifier, test, run.processes)
         if run.is_main:
             self._draw(attack, figures)
         if round_ends:
@@ -223,7 +205,7 @@ class Teaching:
             self.pool.add(attack.images[attack.success])
             if config.from_scratch and run.images_seen < run.total_images:
                 self.classifier.load_state_dict(self._new_classifier(len(self.rounds)).state_dict())
-                self.optimizer.load_state_dict(self._new_optimizer().state_dict())
+                self.optimizer.load_state_dict(new_adam(self.classifier, config.learning_rate).state_dict())
         return {name: torch.tensor(value, device=run.device) for name, value in figures.items()}
 
     def finish(self) -> None:
@@ -239,9 +221,8 @@ class Teaching:
             f"Climbed from noise: {100 * figures['fooled_99']:.0f} % reach 99 %, in {figures['steps_needed']:.0f} steps"
         )
         picture = draw_gallery(attack.images[:count], texts, title=title, columns=10)
-        seen = self.run.images_seen
-        write_png(picture, self.run.folder / "samples" / f"{seen:09d}.png")
-        self.run.tracker.log_image("fooling_images", picture, step=seen)
+        write_png(picture, self.run.picture_file())
+        self.run.tracker.log_image("fooling_images", picture, step=self.run.images_seen)
 
     @property
     def _images_in_round(self) -> int:
@@ -249,18 +230,14 @@ class Teaching:
 
     def _new_classifier(self, number: int) -> Classifier:
         channels, image_size = self.data.images.shape[1:3]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(self.config.seed, _WEIGHTS, number))
-            return MODELS[self.config.model](
-                image_size=image_size,
-                channels=channels,
-                num_classes=len(self.data.class_names),
-                reject_class=self.config.target in ("reject", "both"),
-            )
-
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        fused = self.run.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(self.classifier.parameters(), self.config.learning_rate, fused=fused)
+        make = partial(
+            MODELS[self.config.model],
+            image_size=image_size,
+            channels=channels,
+            num_classes=len(self.data.class_names),
+            reject_class=self.config.target in ("reject", "both"),
+        )
+        return new_network(make, seed_of(self.config.seed, _WEIGHTS, number), self.run.device)
 
     def _as_seen(self, images: Tensor) -> Step:
         """This step, as the sources of its negatives see it."""
@@ -269,7 +246,7 @@ class Teaching:
             classifier=self.classifier,
             images=images,
             generator=torch.Generator().manual_seed(seed_of(self.config.seed, _NEGATIVES, run.images_seen)),
-            share=run.share,
-            gather=lambda rows: run.accelerator.gather(rows.to(run.device)).cpu(),
-            autocast=torch.bfloat16 if run.accelerator.mixed_precision == "bf16" else None,
+            share=run.processes.share,
+            gather=run.processes.gather,
+            autocast=torch.bfloat16 if run.precision.is_bf16 else None,
         )

@@ -7,8 +7,7 @@ import torch
 from huggingface_hub import ModelCard
 
 import fooling.classifiers.train
-from fooling.classifiers.load import trained_classifier
-from fooling.classifiers.networks import Classifier, LeNet, SoftmaxRegression
+from fooling.classifiers.networks import Classifier, SoftmaxRegression
 from fooling.classifiers.train import TrainConfig, accuracy, train
 from fooling.cli import main
 from fooling.data.load import DataConfig, load
@@ -123,19 +122,6 @@ def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, argum
     error = capsys.readouterr().err
     assert message in error and error.startswith("error: ") and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
-
-
-def test_the_default_classifier_is_trained_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("FOOLING_CACHE", str(tmp_path))
-    monkeypatch.setattr(TrainConfig, "__post_init__", lambda self: setattr(self, "kimg", 1))
-    first = trained_classifier("lenet")
-    assert isinstance(first, LeNet) and "this once" in capsys.readouterr().out
-    again = trained_classifier("lenet")
-    assert "this once" not in capsys.readouterr().out
-    assert torch.equal(first.conv1.weight, again.conv1.weight)
-    assert sorted(p.name for p in (tmp_path / "classifiers").iterdir()) == ["lenet"]  # nothing half-made stays
-    with pytest.raises(UserError, match="lenet, softmax"):
-        trained_classifier("vgg")
 
 
 @pytest.mark.slow

@@ -297,7 +297,7 @@ def test_a_build_that_was_killed_leaves_no_trace_in_the_next(folder):
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from fooling.image_cache import *
+from fooling.data.image_files import *
 files = list_image_files(Path(sys.argv[1]))
 def slow(i):
     if i == 9:

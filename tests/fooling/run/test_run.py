@@ -1,0 +1,315 @@
+"""A run leaves its host process as it found it, follows another in it, computes as it began, and stops when asked."""
+
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from conftest import ROOT
+
+from fooling.errors import Stopped, UserError
+from fooling.run import processes as processes_module
+from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoint, on_cpu, save_checkpoint
+from fooling.run.optimizer import new_adam, new_network, update
+from fooling.run.processes import Precision, Processes, computes_in_bf16
+from fooling.run.run import Run, RunConfig
+from fooling.run.tracking import WandbConfig
+
+
+class Line:
+    """The smallest training: a line through points."""
+
+    def __init__(self, run: Run, *, each_step=lambda: None, finish=lambda: None):
+        self.run, self.each_step, self.end = run, each_step, finish
+        self.network = new_network(lambda: torch.nn.Linear(1, 1), 0, run.device)
+        self.optimizer = new_adam(self.network, 0.1)
+        self.state = {"network": self.network, "optimizer": self.optimizer}
+
+    def step(self):
+        self.each_step()
+        x = torch.rand(8, 1, generator=torch.Generator().manual_seed(self.run.images_seen))
+        loss = (self.network(x) - 3 * x).square().mean()
+        loss.backward()
+        return {"loss": loss, "gradient_norm": update(self.optimizer, 0.1, self.run.processes)}
+
+    def finish(self):
+        self.end()
+        (self.run.folder / "product").write_text("done")
+
+
+def config(folder, **settings):
+    settings = {"log_kimg": 0.08, "checkpoint_kimg": 0.08, "wandb": WandbConfig(mode="disabled"), **settings}
+    return RunConfig(output=str(folder), **settings)
+
+
+def train(folder, *, kimg=0.4, steps=None, settings=None, **line):
+    with Run(config(folder, **(settings or {})), total_images=round(1000 * kimg), product="product") as run:
+        training = Line(run, **line)
+        for _ in run.steps(training, batch_size=8, on="points"):
+            if steps is not None:
+                steps(run)
+    return run, training
+
+
+def host_state():
+    return {
+        "threads": torch.get_num_threads(),
+        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "flags": [
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cuda.matmul.allow_tf32,
+        ],
+        "environment": dict(os.environ),
+    }
+
+
+@pytest.fixture
+def odd_host(tmp_path):
+    """A host with settings of its own."""
+    train(tmp_path / "first")  # torch keeps a variable of its own in the environment from its first optimiser on
+    before = host_state()
+    torch.set_num_threads(3)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = False, True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    signal.signal(signal.SIGTERM, odd_handler)
+    yield
+    torch.set_num_threads(before["threads"])
+    signal.signal(signal.SIGTERM, before["handlers"][1])
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = before["flags"][:2]
+    torch.backends.cuda.matmul.allow_tf32 = before["flags"][2]
+
+
+def odd_handler(number, frame):
+    pass
+
+
+class TestTheHost:
+    def test_it_is_left_as_it_was_found(self, tmp_path, odd_host):
+        before, within = host_state(), []
+        train(tmp_path / "run", settings={"threads": 1}, steps=lambda run: within.append(host_state()))
+        assert host_state() == before
+        assert within[0]["threads"] == 1 and within[0]["handlers"] != before["handlers"]
+        assert within[0]["flags"][0] is True
+
+    def test_also_after_an_error(self, tmp_path, odd_host):
+        before = host_state()
+
+        def fail():
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            train(tmp_path / "run", each_step=fail)
+        assert host_state() == before
+        train(tmp_path / "run")  # the folder was let go of
+
+    def test_runs_of_any_precision_follow_each_other(self, tmp_path):
+        for number, precision in enumerate(("no", "bf16", "auto", "no")):
+            run, _ = train(tmp_path / str(number), settings={"mixed_precision": precision})
+            assert precision in ("auto", run.precision.name)
+            assert (run.folder / "product").exists()
+
+    def test_a_run_lives_in_a_thread(self, tmp_path):
+        problems = []
+
+        def live():
+            try:
+                train(tmp_path / "run")
+            except BaseException as problem:
+                problems.append(problem)
+
+        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        thread = threading.Thread(target=live)
+        thread.start()
+        thread.join()
+        assert problems == [] and (tmp_path / "run" / "product").exists()
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+        train(tmp_path / "run")  # which finds it complete, and its lock free
+
+
+class TestPrecision:
+    def test_it_is_the_devices_own(self, monkeypatch):
+        """A GPU on the machine says nothing of the arithmetic of its processor."""
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+        for processor in (True, False):
+            monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda p=processor: p)
+            monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+            assert computes_in_bf16("cpu") is processor
+            assert Precision.of("auto", torch.device("cpu")).is_bf16 is processor
+        assert computes_in_bf16("cuda")
+
+    def test_the_choice_is_said_with_its_reason(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+        train(tmp_path / "auto")
+        said = capsys.readouterr().out
+        if computes_in_bf16("cpu"):
+            assert "in bf16 (which this processor has arithmetic for)" in said
+        else:
+            assert "in float32 (for this processor has no arithmetic for bf16)" in said
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+        train(tmp_path / "told")
+        assert "in bf16 (as accelerate was told)" in capsys.readouterr().out
+
+    def test_one_that_is_not_supported_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp8")
+        with pytest.raises(UserError, match="fp8 is not supported: expected no or bf16"):
+            train(tmp_path / "run")
+
+    def test_what_it_came_to_is_kept_and_a_resumed_run_computes_as_it_began(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+        threads = set()
+        train(tmp_path / "run", kimg=0.2, steps=lambda run: threads.add(torch.get_num_threads()))
+        resolved = json.loads((tmp_path / "run" / "resolved.json").read_text())
+        assert resolved["mixed_precision"] == "bf16" and {resolved["threads"]} == threads
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+        monkeypatch.setattr(processes_module, "computes_in_bf16", lambda device: False)
+        run, _ = train(tmp_path / "run")  # a longer one
+        assert run.precision.is_bf16 and "in bf16 (as this run began)" in capsys.readouterr().out
+
+    def test_a_folder_that_does_not_say_is_resumed_too(self, tmp_path):
+        train(tmp_path / "run", kimg=0.2)
+        for text in (None, "{", "[]", '{"threads": "many", "mixed_precision": 3}'):
+            (tmp_path / "run" / "resolved.json").unlink()
+            if text is not None:
+                (tmp_path / "run" / "resolved.json").write_text(text)
+            train(tmp_path / "run", kimg=0.2)
+
+
+class TestBeingAskedToStop:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_the_first_time_it_saves_and_stops(self, tmp_path, number):
+        with pytest.raises(Stopped, match="stopped and saved at") as stopped:
+            train(tmp_path / "run", steps=lambda run: run.images_seen == 40 and signal.raise_signal(number))
+        assert stopped.value.exit_code == 128 + number
+        assert list_checkpoints(tmp_path / "run" / "checkpoints")[0].name == f"{40:09d}"
+
+    def test_the_second_time_it_stops_at_once(self, tmp_path):
+        """However long what is under way would have taken."""
+
+        def busy(run):
+            if run.images_seen == 160:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(60)
+
+        began = time.perf_counter()
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "run", steps=busy)
+        assert time.perf_counter() - began < 30
+        _, broken = train(tmp_path / "run")
+        _, whole = train(tmp_path / "whole")
+        assert torch.equal(broken.network.weight, whole.network.weight)
+
+    def test_what_takes_longer_is_said(self, tmp_path, capsys):
+        def busy(run):
+            if run.images_seen == 40:
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(1.5)
+
+        with pytest.raises(Stopped):
+            train(tmp_path / "run", steps=busy)
+        assert "stopping and saving once what is under way is done" in capsys.readouterr().out
+
+    def test_while_it_finishes_it_stops_at_once_and_loses_nothing(self, tmp_path):
+        def films():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(60)
+
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "run", finish=films)
+        assert not (tmp_path / "run" / "product").exists()
+        run, _ = train(tmp_path / "run")
+        assert (run.folder / "product").exists() and run.images_seen == 400
+
+
+class TestOrder:
+    def test_the_newest_checkpoint_is_that_of_the_most_images(self, tmp_path):
+        """As text, 1000000000 comes before 999000000."""
+        for images_seen in (998_000_000, 999_000_000, 1_000_000_000):
+            save_checkpoint(tmp_path, images_seen, {"images_seen": images_seen})
+        assert [load_checkpoint(c)["images_seen"] for c in list_checkpoints(tmp_path)] == [1_000_000_000, 999_000_000]
+
+    def test_so_are_pictures(self, tmp_path):
+        run = Run(config(tmp_path / "run"), total_images=8, product="product")
+        (run.folder / "samples").mkdir(parents=True)
+        for images_seen in (1_000_000_000, 999_000_000, 64):
+            run.images_seen = images_seen
+            run.picture_file().write_bytes(b"")
+        assert [int(p.stem) for p in run.picture_files()] == [64, 999_000_000, 1_000_000_000]
+
+
+class TestManyProcesses:
+    def test_every_image_is_somebodys(self):
+        for count in (1, 2, 3, 7):
+            rows = []
+            for index in range(count):
+                one = Processes()
+                one.count, one.index = count, index
+                rows += range(10)[one.rows(10)]
+            assert rows == list(range(10))
+
+    def test_a_fingerprint_tells_weights_apart(self):
+        a, b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+        assert fingerprint({"a": a.state_dict()}) == fingerprint({"a": on_cpu(a.state_dict())})
+        assert fingerprint({"a": a.state_dict()}) != fingerprint({"a": b.state_dict()})
+
+    def test_together_they_hear_gather_and_agree(self, commands):
+        """What processes tell each other, on two; and two runs after each other, whose weights nobody sends around."""
+        (commands.folder / "two.py").write_text(TWO)
+        done = commands.run("two", processes=2)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("agreed") == 2
+
+    def test_a_stop_of_one_is_a_stop_of_all(self, commands):
+        (commands.folder / "stop.py").write_text(STOP)
+        done = commands.run("stop", processes=2)
+        assert done.stdout.count("stopped and saved at 0.064 of 4 kimg") == 2, done.stderr
+
+
+BEGIN = f"""
+import sys; sys.path.insert(0, {str(ROOT / "tests")!r}); sys.path.insert(0, {str(ROOT / "tests" / "fooling" / "run")!r})
+import signal, torch
+from test_run import Line, config, train
+from fooling.errors import Stopped, UserError
+from fooling.run.run import Run
+"""
+TWO = f"""{BEGIN}
+from fooling.run import run as module
+run = Run(config("first"), total_images=80, product="product")
+p = run.processes
+assert p.count == 2
+rows = torch.arange(p.index, p.index + 2 + p.index)  # two rows, and three
+assert p.gather(rows).tolist() == [0, 1, 1, 2, 3]
+assert p.tell("ab"[p.index]) == ["a", "b"] and p.hear_main("ab"[p.index]) == "a"
+assert p.most(p.index) == 1 and float(p.mean(torch.tensor(float(p.index)))) == 0.5
+calls = []
+assert p.first_here(lambda: calls.append(1) or len(calls)) == 1
+def fail():
+    raise UserError("no such data")
+try:
+    p.first_here(fail)
+    raise AssertionError
+except UserError as error:
+    assert str(error) == "no such data"
+sent = []
+hear_main = type(p).hear_main
+type(p).hear_main = lambda self, value: sent.append(value) or hear_main(self, value)
+for name in ("one", "two"):
+    run, line = train(name, kimg=0.08)
+    assert p.gather(line.network.weight.detach()).unique().numel() == 1
+assert all(value is None or value == {{}} or "mixed_precision" in value for value in sent), sent  # no weights
+print("agreed")
+"""
+STOP = f"""{BEGIN}
+def ask(run):
+    if run.processes.index == 1 and run.images_seen == 24:
+        signal.raise_signal(signal.SIGTERM)
+try:
+    train("run", kimg=4, steps=ask)
+except Stopped as stopped:
+    print(stopped)
+"""
