@@ -22,15 +22,18 @@ def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """Latents on the way from `start` to `end`, (steps, latent_dim), from `start` on and without `end` itself.
 
     Along the great circle, with the length changing evenly (White 2016, "Sampling generative networks", section 2.1):
-    the straight line passes through lengths that a standard normal never has.
+    the straight line passes through lengths that a standard normal never has. Where there is no one circle, as from
+    the zero latent, the way is that line.
+
+    Raises UserError for latents that are not two of one length.
     """
     if start.shape != end.shape or start.ndim != 1:
         raise UserError(f"expected two latents of shape (latent_dim,), got {tuple(start.shape)} and {tuple(end.shape)}")
-    t = torch.arange(steps)[:, None] / steps
+    t = torch.arange(steps, dtype=start.dtype, device=start.device)[:, None] / steps
     lengths = torch.lerp(start.norm(), end.norm(), t)
     a, b = start / start.norm(), end / end.norm()
     angle = torch.acos((a @ b).clamp(-1, 1))
-    if angle.sin() < 1e-4:  # the same direction, or the opposite one: no circle to follow
+    if not angle.sin() >= 1e-4:  # the same direction, the opposite one, or none (NaN): no circle to follow
         return torch.lerp(start, end, t)
     return lengths * (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 

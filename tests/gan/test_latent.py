@@ -27,6 +27,22 @@ def test_without_a_circle_it_goes_straight(end):
     )
 
 
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
+def test_a_zero_latent_has_no_direction_and_the_way_is_straight(start, end):
+    way = interpolate(torch.full((3,), start), torch.full((3,), end), 4)
+    torch.testing.assert_close(
+        way, torch.lerp(torch.tensor(start), torch.tensor(end), torch.arange(4)[:, None] / 4 * torch.ones(3))
+    )
+
+
+def test_the_way_is_made_where_its_latents_are():
+    start, end = torch.eye(2, dtype=torch.float64)
+    with torch.device("meta"):  # what names no device is made on another one
+        way = interpolate(start, end, 2)
+    assert way.dtype == torch.float64
+    torch.testing.assert_close(way, torch.tensor([[1, 0], [0.5**0.5, 0.5**0.5]], dtype=torch.float64))
+
+
 def test_a_walk_passes_every_latent_and_closes():
     torch.manual_seed(0)
     latents = torch.randn(3, 8)
