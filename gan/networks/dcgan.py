@@ -54,11 +54,12 @@ class Generator(Pretrained):
             kernel, padding, odd = _kernel(kernel_size, before, after)
             layers.append(nn.ConvTranspose2d(features, out, kernel, 2, padding, output_padding=odd, bias=bias or last))
             features = out
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.layers = nn.Sequential(*layers)
         _initialise(self, normalization)
 
     def forward(self, latents: Tensor) -> Tensor:
-        return self.layers(latents).add(1).div(2)
+        # In float32 whatever autocast says: in bfloat16 the slope of tanh is 0 below -3.47, and what is black stays so.
+        return self.layers(latents).float().tanh().add(1).div(2)
 
     @torch.no_grad()
     def sample(
@@ -130,11 +131,19 @@ class Discriminator(Pretrained):
             layers += [] if first else _normalize(out, normalization)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features * 4 * 4, 1), nn.Flatten(0))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), _Score(features * 4 * 4, 1), nn.Flatten(0))
         _initialise(self, normalization)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images * 2 - 1)
+
+
+class _Score(nn.Linear):
+    """A linear layer in the precision of its weights, whatever autocast says: after 16, bfloat16 has 16.125."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
 
 
 def resolutions(image_size: int) -> list[int]:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -19,6 +21,11 @@ def outputs_of(network: nn.Sequential, inputs: torch.Tensor, kinds: tuple) -> li
     return shapes
 
 
+def kind_of(layer: nn.Module) -> str:
+    """The name of torch's class that it is of, or derived from."""
+    return next(kind.__name__ for kind in type(layer).__mro__ if kind.__module__.startswith("torch."))
+
+
 def test_generator_is_the_papers_table_at_64_pixels():
     """Radford et al. 2016, figure 1, and the guidelines for stable networks above it."""
     generator = Generator(image_size=64, channels=3, latent_dim=100, width=128, kernel_size=5)
@@ -26,15 +33,15 @@ def test_generator_is_the_papers_table_at_64_pixels():
     assert shapes == [(1024, 4, 4), (512, 8, 8), (256, 16, 16), (128, 32, 32), (3, 64, 64)]
     convolutions = [m for m in generator.layers if isinstance(m, nn.ConvTranspose2d)]
     assert [c.kernel_size for c in convolutions] == [(5, 5)] * 4
-    kinds = [type(m).__name__ for m in generator.layers]
-    assert kinds == ["Linear", "Unflatten", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 4, "Tanh"]
+    kinds = [kind_of(m) for m in generator.layers]
+    assert kinds == ["Linear", "Unflatten", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 4]
 
 
 def test_discriminator_is_the_papers_table_at_64_pixels():
     discriminator = Discriminator(image_size=64, channels=3, width=128, kernel_size=5, normalization="batch")
     shapes = outputs_of(discriminator.layers, torch.rand(2, 3, 64, 64), (nn.Conv2d,))
     assert shapes == [(128, 32, 32), (256, 16, 16), (512, 8, 8), (1024, 4, 4)]
-    kinds = [type(m).__name__ for m in discriminator.layers]
+    kinds = [kind_of(m) for m in discriminator.layers]
     assert kinds == ["Conv2d", "LeakyReLU", *["Conv2d", "BatchNorm2d", "LeakyReLU"] * 3, "Flatten", "Linear", "Flatten"]
     assert {m.negative_slope for m in discriminator.layers if isinstance(m, nn.LeakyReLU)} == {0.2}
 
@@ -82,6 +89,36 @@ def test_the_score_is_that_of_images_in_0_1():
     discriminator.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     discriminator(torch.tensor([0.0, 0.5, 1.0])[:, None, None, None].expand(3, 1, 28, 28))
     assert seen[0][:, 0, 0, 0].tolist() == [-1, 0, 1]
+
+
+class TestBothEndsAreFloat32:
+    """Under autocast, in which every convolution gives bfloat16."""
+
+    def test_dark_pixels_still_learn(self):
+        """At -4 the slope of tanh is 1.3e-3; in bfloat16, tanh is -1 there and its slope 0."""
+        generator = Generator(width=2)
+        last = generator.layers[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, -4)
+        with torch.autocast("cpu", torch.bfloat16):
+            images = generator(torch.randn(3, 64))
+        assert images.dtype == torch.float32
+        images.sum().backward()
+        assert last.bias.grad.item() == pytest.approx(images.numel() * (1 - math.tanh(-4) ** 2) / 2, rel=1e-2)
+
+    def test_near_scores_are_told_apart(self):
+        """In bfloat16 the numbers next to 16 are 15.94 and 16.125."""
+        discriminator = Discriminator(width=2)
+        score = next(m for m in discriminator.modules() if isinstance(m, nn.Linear))
+        nn.init.constant_(score.bias, 16)
+        images = torch.rand(8, 1, 28, 28)
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = discriminator(images)
+        assert scores.dtype == torch.float32 and len(scores.unique()) == 8
+        torch.testing.assert_close(scores, discriminator(images), rtol=0, atol=0.02)
+
+    def test_a_network_of_doubles_gives_doubles(self):
+        assert Discriminator(width=2).double()(torch.rand(2, 1, 28, 28).double()).dtype == torch.float64
 
 
 class TestSample:
