@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fooling.errors import UserError
 from fooling.pretrained import Pretrained
 from gan.latent import draw_latents
+from gan.networks.batch_norm import WholeBatchNorm2d
 
 Normalization = Literal["batch", "none"]
 
@@ -170,7 +171,7 @@ def _kernel(kernel_size: int, small: int, large: int) -> tuple[int, int, int]:
 
 
 def _normalize(features: int, normalization: Normalization) -> list[nn.Module]:
-    return [nn.BatchNorm2d(features)] if normalization == "batch" else []
+    return [WholeBatchNorm2d(features)] if normalization == "batch" else []
 
 
 def _initialise(network: nn.Module, normalization: Normalization) -> None:
