@@ -112,7 +112,7 @@ class TrainConfig(RunConfig):
     """Images in a step, over all processes."""
 
     micro_batches: int = 1
-    """Parts that a process computes its share of the batch in, to save memory."""
+    """Parts that the discriminator sees a process's share of the batch in, to save memory."""
 
     loss: Literal["relativistic", "non-saturating"] = "relativistic"
     """relativistic is RpGAN, which wants the penalties; non-saturating is the DCGAN paper's."""
@@ -159,6 +159,10 @@ class TrainConfig(RunConfig):
         if self.penalty.gamma and self.discriminator.normalization == "batch":
             raise UserError(
                 "penalties need discriminator.normalization none: BatchNorm ties a batch's gradients together"
+            )
+        if self.micro_batches > 1 and self.discriminator.normalization == "batch":
+            raise UserError(
+                "micro_batches need discriminator.normalization none: BatchNorm would see each of them by itself"
             )
         if not (0 <= self.optimizer.beta1 < 1 and 0 <= self.optimizer.beta2 < 1):
             raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")

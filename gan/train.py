@@ -11,14 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from fooling.data.batches import Batches
 from fooling.data.load import load_config
 from fooling.errors import UserError
 from fooling.files import write_gif, write_png
 from fooling.images import Images
-from fooling.run.optimizer import average_gradients
+from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run
 from fooling.run.schedules import scheduled
 from fooling.seeds import seed_of
@@ -43,28 +43,12 @@ def train(config: TrainConfig) -> None:
     also where training stops because a loss or a gradient is not finite.
     """
     with Run(config, total_images=round(config.kimg * 1000), product="generator/model.safetensors") as run:
-        data = run.first_on_each_machine(lambda: load_config(config.data))
+        data = run.processes.first_here(lambda: load_config(config.data))
         gan = Gan(config, run, data)
-        run.open(gan.state)
-        if run.complete:
-            return run.say(f"{run.folder} is complete: nothing left to do")
-        run.say(f"training on {len(data)} images of {config.data.name} in {run.folder}, {run.describe_processes()}")
-
-        while run.images_seen < run.total_images:
-            figures = gan.step()
-            run.advance(config.batch_size)
-            run.record(figures)
-            if run.due(config.log_kimg):
-                run.log()
+        for _ in run.steps(gan, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
             if run.due(config.samples.kimg):
                 run.check_finite()
                 gan.draw()
-            if run.due(config.checkpoint_kimg):
-                run.save()
-            run.stop_if_asked()
-
-        if run.is_main:
-            gan.finish()
 
 
 class Gan:
@@ -77,31 +61,26 @@ class Gan:
     def __init__(self, config: TrainConfig, run: Run, data: Images):
         self.config, self.run = config, run
         self.batches = Batches(data, run.device, seed=config.seed)
-        self.share = run.share(config.batch_size)
+        self.share = run.processes.share(config.batch_size)
         if (self.share.stop - self.share.start) % config.micro_batches:
             raise UserError(
                 f"micro_batches {config.micro_batches} do not divide the {self.share.stop - self.share.start} images"
                 " that each process has of a batch"
             )
         channels, image_size = data.images.shape[1:3]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(config.seed, _WEIGHTS))
-            generator = Generator(image_size=image_size, channels=channels, **vars(config.generator))
-            discriminator = Discriminator(image_size=image_size, channels=channels, **vars(config.discriminator))
-        # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
-        layout = torch.channels_last if run.device.type in ("cpu", "cuda") else torch.preserve_format
-        self.generator = generator.to(run.device, memory_format=layout)
-        self.discriminator = discriminator.to(run.device, memory_format=layout)
+        size = {"image_size": image_size, "channels": channels}
+
+        def make() -> nn.ModuleList:  # one after the other, out of one seed
+            generator = Generator(**size, **vars(config.generator))
+            return nn.ModuleList([generator, Discriminator(**size, **vars(config.discriminator))])
+
+        self.generator, self.discriminator = new_network(make, seed_of(config.seed, _WEIGHTS), run.device)
         self.ema = ExponentialMovingAverage(
             self.generator, half_life=config.ema.half_life_kimg * 1000, ramp_up=config.ema.ramp_up
         )
+        rates = config.optimizer
         self.generator_optimizer, self.discriminator_optimizer = (
-            torch.optim.Adam(
-                network.parameters(),
-                lr=config.optimizer.learning_rate,
-                betas=(config.optimizer.beta1, config.optimizer.beta2),
-                fused=run.device.type in ("cpu", "cuda"),
-            )
+            new_adam(network, rates.learning_rate, betas=(rates.beta1, rates.beta2))
             for network in (self.generator, self.discriminator)
         )
         self.state = {
@@ -121,32 +100,18 @@ class Gan:
         config, run = self.config, self.run
         seen, progress = run.images_seen, run.images_seen / run.total_images
         reals = self.batches.take(seen + self.share.start, self.share.stop - self.share.start)[0]
-        latents = self._latents(seen)
-        parts = list(zip(reals.chunk(config.micro_batches), latents.chunk(config.micro_batches), strict=True))
-        precision = run.accelerator.autocast
-        figures: dict[str, Tensor] = {}
+        parts, precision = config.micro_batches, run.precision.autocast
+        with precision():
+            fakes = self.generator(self._latents(seen))
 
-        # In one part, the fakes that the discriminator learns from still hold the graph that the generator learns by.
-        fakes_of = self.generator if len(parts) == 1 else torch.no_grad()(self.generator)
-        for real, z in parts:
-            with precision():
-                fake = fakes_of(z)
-            part = discriminator_step(
-                self.discriminator, real, fake, self.loss, self._penalty(seen, progress),
-                weight=len(z) / len(latents), autocast=precision(),
-            )  # fmt: skip
-            _add(figures, part, len(z) / len(latents))
+        figures = discriminator_step(
+            self.discriminator, reals, fakes, self.loss, self._penalty(seen, progress), parts=parts, autocast=precision
+        )
         figures["discriminator_gradient_norm"] = self._update(
             self.discriminator_optimizer, config.optimizer.discriminator_ratio, progress
         )
-        for real, z in parts:
-            if len(parts) > 1:
-                with precision():
-                    fake = self.generator(z)
-            part = generator_step(
-                self.discriminator, real, fake, self.loss, weight=len(z) / len(latents), autocast=precision()
-            )
-            _add(figures, part, len(z) / len(latents))
+        # The fakes that the discriminator has learned from still hold the graph that the generator learns by.
+        figures |= generator_step(self.discriminator, reals, fakes, self.loss, parts=parts, autocast=precision)
         figures["generator_gradient_norm"] = self._update(self.generator_optimizer, 1.0, progress)
         self.ema.update(self.generator, images_seen=seen + config.batch_size, batch_size=config.batch_size)
         return figures
@@ -164,27 +129,23 @@ class Gan:
         return ZeroCentered(penalty.every * scheduled(penalty.gamma, penalty.final_gamma, progress))
 
     def _update(self, optimizer: torch.optim.Optimizer, ratio: float, progress: float) -> Tensor:
-        """One step of an optimiser along the gradients of all processes; returns their norm."""
-        (group,) = optimizer.param_groups
+        """One step of an optimiser, at the present learning rate times `ratio`; returns the gradient's norm."""
         rates = self.config.optimizer
-        group["lr"] = ratio * scheduled(rates.learning_rate, rates.final_learning_rate, progress)
-        norm = average_gradients(group["params"], self.run.accelerator)
-        optimizer.step()
-        optimizer.zero_grad()
-        return norm
+        rate = ratio * scheduled(rates.learning_rate, rates.final_learning_rate, progress)
+        return update(optimizer, rate, self.run.processes)
 
     def draw(self) -> None:
         """Write what the averaged generator makes of the shown latents: samples/<images seen>.png, and the tracker."""
         if self.run.is_main:
             seen = self.run.images_seen
             picture = grid(self.ema.network.sample(latents=self.shown_latents))
-            write_png(picture, self.run.folder / "samples" / f"{seen:09d}.png")
+            write_png(picture, self.run.picture_file())
             self.run.tracker.log_image("samples", picture, step=seen, caption=f"{seen / 1000:g} kimg")
 
     def finish(self) -> None:
         """Write the films and the generator that others load, and hand all three to the tracker."""
         run, average, seen = self.run, self.ema.network, self.run.images_seen
-        drawn = [np.asarray(Image.open(p).convert("RGB")) for p in sorted((run.folder / "samples").glob("*.png"))]
+        drawn = [np.asarray(Image.open(p).convert("RGB")) for p in run.picture_files()]
         films = {
             "progress": write_gif(drawn, run.folder / "progress.gif", fps=8, hold=2),
             "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=12),
@@ -201,8 +162,3 @@ class Gan:
         images = self.ema.network.sample(latents=walk(self.shown_latents[:stops], steps))
         for frame in range(len(images)):
             yield grid(images.roll(-frame, 0)[::steps])
-
-
-def _add(figures: dict[str, Tensor], part: dict[str, Tensor], weight: float) -> None:
-    for name, value in part.items():
-        figures[name] = figures.get(name, 0) + value * weight

@@ -5,14 +5,15 @@ from torch import nn
 from gan.losses import LOSSES
 from gan.networks.dcgan import Discriminator, Generator
 from gan.penalties import ZeroCentered
-from gan.steps import discriminator_step, frozen, generator_step
+from gan.steps import discriminator_step, generator_step, without_weight_gradients
 
-SHAPE = dict(image_size=8, width=4, normalization="none")
+SHAPE = dict(image_size=8, width=4)
 
 
-def networks() -> tuple[Generator, Discriminator]:
+def networks(normalization: str = "none") -> tuple[Generator, Discriminator]:
     torch.manual_seed(0)
-    generator, discriminator = Generator(latent_dim=3, **SHAPE), Discriminator(**SHAPE)
+    generator = Generator(latent_dim=3, normalization=normalization, **SHAPE)
+    discriminator = Discriminator(**SHAPE)
     for parameter in [*generator.parameters(), *discriminator.parameters()]:
         nn.init.normal_(parameter, 0, 0.2)  # at the 0.02 that training starts from, gradients nearly vanish
     return generator, discriminator
@@ -64,25 +65,26 @@ def test_the_generators_step_touches_the_generator_alone(loss):
 
 @pytest.mark.parametrize("penalty", [None, ZeroCentered(2.0)], ids=["plain", "R1+R2"])
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_weighted_parts_add_up_to_the_whole_batch(loss, penalty):
-    """What micro-batches rest on, and processes too."""
-    reals, latents = batch(6)
-    whole, parts = [], []
-    for store, pieces in ((whole, [slice(0, 6)]), (parts, [slice(0, 2), slice(2, 6)])):
-        generator, discriminator = networks()
-        for piece in pieces:
-            weight = (piece.stop - piece.start) / 6
-            discriminator_step(discriminator, reals[piece], generator(latents[piece]), loss, penalty, weight=weight)
-            generator_step(discriminator, reals[piece], generator(latents[piece]), loss, weight=weight)
-        store += gradients(discriminator) + gradients(generator)
-    for got, want in zip(parts, whole, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-7)
+def test_parts_add_up_to_the_whole_batch(loss, penalty):
+    """With BatchNorm in the generator, and with a last part that is smaller than the others."""
+    reals, latents = batch(7)
+    gradients_in, figures_in = {}, {}
+    for parts in (1, 3):
+        generator, discriminator = networks(normalization="batch")
+        fakes = generator(latents)
+        figures_in[parts] = {
+            **discriminator_step(discriminator, reals, fakes, loss, penalty, parts=parts),
+            **generator_step(discriminator, reals, fakes, loss, parts=parts),
+        }
+        gradients_in[parts] = gradients(discriminator) + gradients(generator)
+    torch.testing.assert_close(gradients_in[3], gradients_in[1], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(figures_in[3], figures_in[1])
 
 
-def test_frozen_restores_what_was_frozen_before_even_after_an_error():
+def test_without_weight_gradients_restores_what_had_none_before_even_after_an_error():
     _, discriminator = networks()
     first = next(discriminator.parameters()).requires_grad_(False)
-    with pytest.raises(RuntimeError), frozen(discriminator):
+    with pytest.raises(RuntimeError), without_weight_gradients(discriminator):
         assert not any(p.requires_grad for p in discriminator.parameters())
         raise RuntimeError
     assert not first.requires_grad

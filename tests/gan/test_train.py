@@ -185,35 +185,36 @@ class TestResuming:
             kill_family(first)
 
 
-@pytest.mark.parametrize(("loss", "gamma"), [("non-saturating", 0), ("relativistic", 1)], ids=["plain", "R1+R2"])
-def test_two_processes_do_what_one_does(commands, loss, gamma):
-    """A step on two processes with half of the batch each is the step on one with the whole batch."""
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [
+        (["--loss", "relativistic", "--penalty.gamma", 1, "--penalty.every", 1], 1e-5),
+        (["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5),
+        # Rounding alone, such as another memory layout's, comes to 1.4e-5 here.
+        (["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"], 5e-5),
+    ],
+    ids=["R1+R2", "plain", "BatchNorm in both"],
+)
+def test_two_processes_do_what_one_does(commands, settings, tolerance):
+    """A step on two processes with half of the batch each is the step on one with the whole batch.
+
+    The generator has BatchNorm, as in all that ships.
+    """
     # Adam's first step is the learning rate whatever the gradient, also where that is next to nothing: a usual rate.
-    settings = [
-        "--optimizer.learning_rate",
-        2e-4,
-        "--loss",
-        loss,
-        "--penalty.gamma",
-        gamma,
-        "--penalty.every",
-        1,
-        "--generator.normalization",
-        "none",
-    ]
+    settings = [*settings, "--optimizer.learning_rate", 2e-4]
     arguments = [*DEBUG, *QUIET, *settings, "--mixed_precision", "no", "--threads", 1, "--kimg", 0.064]
     for processes, output in ((1, "one"), (2, "two")):
         done = commands.run("gan", *arguments, "--output", output, processes=processes)
         assert done.returncode == 0, done.stderr
     one, two = (tensors_of(final_state(commands.folder / output)) for output in ("one", "two"))
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}")
     got, want = figures_of(commands.folder / "two"), figures_of(commands.folder / "one")
     assert [pytest.approx(line, rel=1e-4, abs=1e-6) for line in want] == got
 
 
 def test_micro_batches_change_nothing_but_memory(commands):
-    arguments = [*DEBUG, *QUIET, "--generator.normalization", "none", "--mixed_precision", "no", "--kimg", 0.128]
+    arguments = [*DEBUG, *QUIET, "--optimizer.learning_rate", 2e-4, "--mixed_precision", "no", "--kimg", 0.128]
     for parts in (1, 4):
         assert commands.run("gan", *arguments, "--micro_batches", parts, "--output", f"in{parts}").returncode == 0
     one, four = (tensors_of(final_state(commands.folder / f"in{parts}")) for parts in (1, 4))
@@ -244,6 +245,10 @@ def test_what_is_not_finite_stops_the_run(commands):
         (["--optimizer.beta2", 1.0], "beta"),
         (["--name", "a/b"], "name must be the name of a folder"),
         (["--micro_batches", 65], "micro_batches"),
+        (
+            ["--micro_batches", 2, "--discriminator.normalization", "batch", "--penalty.gamma", 0],
+            "micro_batches need discriminator.normalization none",
+        ),
         (["--output", "/proc/nowhere"], "cannot write /proc/nowhere"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
