@@ -122,12 +122,13 @@ def examine(
     raw = probabilities(classifier, images)[:, :classes].amax(1)
     places = _places(starts)
     whole: dict[str, Found] = {}
+    reached: dict[str, Tensor] = {}
     count = len(BUDGETS) * (len(ways) + len(transfer))
     with tqdm(total=count, desc=f"attacking {label}", unit="attack", delay=2, leave=False, disable=None) as bar:
         for budget, radius in BUDGETS.items():
             settings = {"radius": radius, "steps": effort.steps, "tick": bar.update}
             found = run_battery(classifier, judge, images, targets, ways, **settings)
-            reached = found.sure.clone()  # by its own gradient, before another network helps
+            reached[budget] = found.sure.clone()  # by its own gradient, before another network helps
             run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
             if budget == "box":
                 found.take_over(whole["ball"])  # which is a part of the box
@@ -141,7 +142,7 @@ def examine(
             report.figures.setdefault(kind, {})[budget] = figures_of(of_kind, clean, raw[place], highest[place])
     _walk_out(report, classifier, data, judge, classes, effort, seed)
     report.masking = look_for_masking(
-        classifier, (images, targets), starts["uniform"], reached[places["uniform"]],
+        classifier, (images, targets), starts["uniform"], reached["box"][places["uniform"]],
         other=other, judge=judge, class_names=data.class_names, steps=effort.steps,
         evaluations=10 * effort.steps * len(ways) * classes,  # ten times what gradients had for one image of each class
         seed=seed_of(seed, "masking"),

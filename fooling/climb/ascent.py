@@ -20,7 +20,7 @@ from fooling.climb.criteria import Confident
 from fooling.climb.objectives import Objective
 from fooling.climb.parametrizations import Parametrization
 from fooling.climb.per_image import PerImage, at
-from fooling.climb.step_rules import StepName, make_step
+from fooling.climb.step_rules import RuleName, make_rule
 from fooling.errors import UserError
 from fooling.images import blurred, check_images
 from fooling.seeds import seed_of
@@ -75,7 +75,7 @@ def ascend(
     *,
     until: float | Criterion | None = None,
     steps: int = 100,
-    step: StepName | PerImage | None = None,
+    step: RuleName | PerImage | None = None,
     step_size: float | None = None,
     decay: float = 0.0,
     ball: tuple[str, float] | None = None,
@@ -175,7 +175,7 @@ def ascend(
                 parametrization.image_fn(params),
                 objective.select(numbers),
                 until.select(numbers) if isinstance(until, PerImage) else until,  # which may be a plain function
-                make_step(parametrization.step if step is None else step).select(numbers),
+                make_rule(parametrization.step if step is None else step).select(numbers),
             ).to(device)
             for k in range(steps + 1):
                 last = k == steps

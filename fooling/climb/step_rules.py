@@ -14,7 +14,7 @@ from torch import Tensor
 from fooling.climb.per_image import PerImage
 from fooling.errors import UserError
 
-StepName = Literal["plain", "sign", "std", "mean-abs", "l2", "momentum", "adam"]
+RuleName = Literal["plain", "sign", "std", "mean-abs", "l2", "momentum", "adam"]
 
 _TINY = 1e-12  # keeps 0 / 0 at 0 without touching any gradient that is alive
 
@@ -47,7 +47,7 @@ class MeanAbs(PerImage):
         return gradient / _like(gradient, gradient.flatten(1).abs().mean(1) + _TINY)
 
 
-class L2(PerImage):
+class UnitL2(PerImage):
     """Divided by its L2 norm over the image: the longest step in an L2 ball."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
@@ -83,20 +83,20 @@ class Adam(PerImage):
 
 
 _RULES = {
-    "plain": Plain, "sign": Sign, "std": Std, "mean-abs": MeanAbs, "l2": L2, "momentum": Momentum, "adam": Adam,
+    "plain": Plain, "sign": Sign, "std": Std, "mean-abs": MeanAbs, "l2": UnitL2, "momentum": Momentum, "adam": Adam,
 }  # fmt: skip
 
 
-def make_step(name: StepName | PerImage) -> PerImage:
+def make_rule(name: RuleName | PerImage) -> PerImage:
     """A new step rule of that name, with nothing remembered; a rule of the caller's own is taken as it is."""
     if isinstance(name, PerImage):
         return name
     if name not in _RULES:
-        raise UserError(f"unknown step {name!r}: expected one of {', '.join(get_args(StepName))}")
+        raise UserError(f"unknown step {name!r}: expected one of {', '.join(get_args(RuleName))}")
     return _RULES[name]()
 
 
-class VariedStep(PerImage):
+class VariedRule(PerImage):
     """A step of its own for each image: its size (n,), its momentum (n,), by default 0, and its rule: those that are
     `normalised`, bool (n,), have a root mean square of the size, the others, by default all, are its sign."""
 

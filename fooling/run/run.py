@@ -212,13 +212,10 @@ class Run:
         same_share = before.get("processes") == self.processes.count
         if self.config.threads is None and same_share and isinstance(threads, int) and 0 < threads <= cores():
             self._set_threads(threads)
-        if self.is_main:
-            how = {
-                "mixed_precision": self.precision.name,
-                "device": self.device.type,
-                "processes": self.processes.count,
-            }
-            keep_resolved(self.folder, {**how, "threads": torch.get_num_threads()})
+        resolved = {"mixed_precision": self.precision.name, "device": self.device.type}
+        resolved |= {"processes": self.processes.count, "threads": torch.get_num_threads()}
+        if self.is_main and resolved != before:
+            keep_resolved(self.folder, resolved)
 
     def _is_complete(self, images_seen: int) -> bool:
         return images_seen >= self.total_images and (self.folder / self.product).exists()

@@ -26,7 +26,7 @@ from fooling.climb.ascent import ascend
 from fooling.climb.objectives import Either, Likeliest
 from fooling.climb.parametrizations import Pixels, latent_dim_of
 from fooling.climb.starts import STARTS, check_kinds, rubbish
-from fooling.climb.step_rules import VariedStep
+from fooling.climb.step_rules import VariedRule
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import UserError
 from fooling.images import Images, to_float
@@ -285,10 +285,10 @@ class Worst(Source):
             )
             kinds = torch.randint(3, (count,), generator=generator)
             momenta = 0.9 * (torch.rand(count, generator=generator) < 1 / 3)
-            rule = VariedStep(sizes[share], kinds[share] == 1, momenta[share])
+            rule = VariedRule(sizes[share], kinds[share] == 1, momenta[share])
         else:
             objective = Likeliest()
-            rule = VariedStep(sizes[share])
+            rule = VariedRule(sizes[share])
         ends = ascend(
             step.classifier, objective, Pixels(starts), steps=self.steps, step=rule, step_size=1.0,
             ball=None if self.ball is None else ("linf", self.ball), autocast=step.autocast, progress=False,

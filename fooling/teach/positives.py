@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fooling.climb.ascent import ascend
 from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
-from fooling.climb.step_rules import VariedStep
+from fooling.climb.step_rules import VariedRule
 from fooling.teach.negatives import Step
 
 
@@ -50,7 +50,7 @@ def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tens
     starts = (own[moved] + offsets[share][moved]).clamp(0, 1)
     ends = ascend(
         step.classifier, -1.0 * LogProbability(labels[share][moved]), Pixels(starts), steps=1,
-        step=VariedStep(1.25 * radii), step_size=1.0, autocast=step.autocast, progress=False,
+        step=VariedRule(1.25 * radii), step_size=1.0, autocast=step.autocast, progress=False,
     ).images  # fmt: skip
     own[moved] = ends.clamp(own[moved] - reach, own[moved] + reach).clamp(0, 1)
     return own

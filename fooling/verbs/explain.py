@@ -38,7 +38,7 @@ from fooling.show.figures import (
 )
 from fooling.show.sheet import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fits, fitting, of_label, opened, read_image
-from fooling.verbs.story import climb, nudged
+from fooling.verbs.story import nudged, story_of
 
 
 @dataclass
@@ -95,7 +95,7 @@ def explain(config: ExplainConfig) -> Path:
     if fits(data, classifier):
         pictures |= _of_the_test_images(classifier, data, names)
     stories = [
-        climb(
+        story_of(
             classifier, Pixels(image[None]), k, what=what + where, names=names,
             confidence=0.99, steps=500, step="std", step_size=config.step_size / 4,
         )

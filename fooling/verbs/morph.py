@@ -15,7 +15,7 @@ from fooling.images import Images
 from fooling.run.results import Results
 from fooling.show.sheet import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, read_image
-from fooling.verbs.story import climb, nudged
+from fooling.verbs.story import nudged, story_of
 
 
 @dataclass
@@ -70,7 +70,7 @@ def morph(config: MorphConfig) -> Path:
             )
         what, where = "your image", f" ({Path(config.image).name})"
     results = Results(f"morph-{label}-{config.to}", config.output, config.wandb, asdict(config))
-    story = climb(
+    story = story_of(
         classifier, Pixels(image[None]), config.to, what=what + where, names=names,
         confidence=config.confidence, steps=config.steps, step="std", step_size=config.step_size,
     )  # fmt: skip

@@ -89,7 +89,7 @@ class Story:
         results.picture("image", grid(image[None], padding=0))
 
 
-def climb(
+def story_of(
     classifier: nn.Module,
     start: Parametrization,
     target: int,

@@ -15,7 +15,7 @@ from fooling.errors import UserError
 from fooling.run.results import Results
 from fooling.show.sheet import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
-from fooling.verbs.story import climb
+from fooling.verbs.story import story_of
 
 
 @dataclass
@@ -58,7 +58,7 @@ def trick(config: TrickConfig) -> Path:
     if config.step_size is not None:
         step["step_size"] = config.step_size
     results = Results(f"trick-{config.target}", config.output, config.wandb, asdict(config))
-    story = climb(
+    story = story_of(
         classifier, start, config.target, what=what, names=names,
         confidence=config.confidence, steps=config.steps, **step,
     )  # fmt: skip

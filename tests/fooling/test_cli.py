@@ -10,6 +10,7 @@ import pytest
 
 import fooling.__main__
 from fooling import cli
+from fooling.classifiers.load import InputConfig
 from fooling.cli import Verb
 from fooling.errors import MissingFile, Stopped, UserError
 from gan.__main__ import VERBS, main
@@ -289,7 +290,8 @@ LISTS = {
     ("trick", "input.range"): (["-1", "1"], [-1.0, 1.0]),
     ("trick", "input.mean"): ([".5", "1e-1", "2"], [0.5, 0.1, 2.0]),
     ("trick", "input.std"): (["0.5"], [0.5]),
-    ("audit lenet", "shape"): (["1", "28", "28"], [1, 28, 28]),
+    ("audit lenet", "input.shape"): (["1", "28", "28"], [1, 28, 28]),
+    ("audit lenet", "shape"): (["1", "28", "28"], [1, 28, 28]),  # older names of what is in input now
     ("audit lenet", "range"): (["0", "255"], [0.0, 255.0]),
     ("audit lenet", "mean"): (["0.1"], [0.1]),
     ("audit lenet", "std"): (["0.1", "2e-1"], [0.1, 0.2]),
@@ -306,7 +308,7 @@ def test_a_list_can_be_typed_as_values_or_as_a_list(verb, option, parsed):
     ways = [[f"--{option}", *typed], [f"--{option}", written], [f"--{option}={written}"]]
     for way in [*ways, *([[f"--{option}={typed[0]}"]] if len(typed) == 1 else [])]:
         value = parsed(*verb.split(), *way)
-        for name in option.split("."):
+        for name in (f"input.{option}" if option in vars(InputConfig()) else option).split("."):
             value = getattr(value, name)
         assert repr(value) == repr(expected)
 

@@ -259,7 +259,7 @@ def test_what_cannot_be_audited_is_one_line(tmp_path, monkeypatch, capsys, argum
 
 def test_a_classifier_for_other_data_is_refused(tmp_path, lenet, monkeypatch):
     three = Adapted(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), input_shape=(1, 28, 28))
-    monkeypatch.setattr(fooling.audit.audit, "load_classifier", lambda *_, **__: three)
+    monkeypatch.setattr(fooling.audit.audit, "open_classifier", lambda *_: three)
     with pytest.raises(UserError, match=r"has 3 classes, the data 10"):
         audit(AuditConfig(models=["x"], output=str(tmp_path / "out"), wandb=WandbConfig(mode="disabled")))
 

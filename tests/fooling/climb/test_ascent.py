@@ -13,7 +13,7 @@ from fooling.climb.ascent import ascend
 from fooling.climb.criteria import Confident, Misclassified
 from fooling.climb.objectives import L2, Channel, Distance, Logit, LogProbability, Margin, Probability, TotalVariation
 from fooling.climb.parametrizations import CPPN, Fourier, Latent, Pixels
-from fooling.climb.step_rules import make_step
+from fooling.climb.step_rules import make_rule
 from fooling.errors import UserError
 
 TARGETS = torch.arange(20) % 10
@@ -211,7 +211,7 @@ def test_one_step_of_each_rule(small):
 
 def test_adam_is_pytorchs_adam(small):
     gradients = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
-    rule, moved = make_step("adam"), torch.zeros(3, 7)
+    rule, moved = make_rule("adam"), torch.zeros(3, 7)
     parameter = nn.Parameter(torch.zeros(3, 7))
     adam = torch.optim.Adam([parameter], lr=0.1, maximize=True)
     for gradient in gradients:
@@ -222,17 +222,17 @@ def test_adam_is_pytorchs_adam(small):
 
 
 def test_momentum_carries_on_against_a_single_contrary_gradient():
-    rule, up = make_step("momentum"), torch.ones(1, 4)
+    rule, up = make_rule("momentum"), torch.ones(1, 4)
     rule(up)
     assert torch.equal(rule(-0.5 * up), -up)  # 0.9 - 1 < 0: each gradient counts alike, whatever its size
-    rule = make_step("momentum")
+    rule = make_rule("momentum")
     rule(up), rule(up)
     assert torch.equal(rule(-0.5 * up), up)
 
 
 def test_a_dead_gradient_moves_nothing():
     for step in STEPS:
-        assert torch.equal(make_step(step)(torch.zeros(2, 1, 3, 3)), torch.zeros(2, 1, 3, 3))
+        assert torch.equal(make_rule(step)(torch.zeros(2, 1, 3, 3)), torch.zeros(2, 1, 3, 3))
 
 
 @pytest.mark.parametrize("norm, order", [("linf", math.inf), ("l2", 2)])

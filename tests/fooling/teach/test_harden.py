@@ -144,10 +144,11 @@ def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):
     assert 1 <= figures["steps_needed"] <= 30 and "recognised" not in figures
     assert attack_figures(attack, lenet)["recognised"] == 1
 
-    def always_zero(images):
-        return torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)]
+    class AlwaysZero(torch.nn.Module):
+        def forward(self, images):
+            return torch.eye(10)[torch.zeros(len(images), dtype=torch.int64)]
 
-    assert attack_figures(attack, always_zero)["recognised"] == pytest.approx(0.1)
+    assert attack_figures(attack, AlwaysZero())["recognised"] == pytest.approx(0.1)
     assert not attack.images.equal(attack_afresh(lenet, AttackConfig(count=20, steps=60), seed=1).images)
 
 

@@ -30,7 +30,7 @@ def run(saved, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     few = load("mnist", "test")
     few = Images(few.images[:2000], few.labels[:2000], few.class_names)
-    monkeypatch.setattr("fooling.verbs.load_config", lambda config, split: few)
+    monkeypatch.setattr("fooling.verbs.arguments.load_config", lambda config, split: few)
     monkeypatch.setattr("fooling.verbs.story._FRAMES", 4)
 
     def call(command, wandb="disabled"):
@@ -233,7 +233,7 @@ def test_an_error_while_writing_leaves_nothing(run, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fooling.results.np.savez_compressed", full)
+    monkeypatch.setattr("fooling.run.results.np.savez_compressed", full)
     code, _, complaint = run("trick --target 3")
     assert code == 130 and complaint == "interrupted\n"
     assert list((tmp_path / "runs").iterdir()) == []
