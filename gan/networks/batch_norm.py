@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import batch_norm
 
 _PIXELS = (0, 2, 3)  # what a channel's statistics are taken over, besides the processes
+_PER_CHANNEL = (slice(None), None, None)  # (c,) beside (n, c, h, w)
 
 
 class WholeBatchNorm2d(nn.BatchNorm2d):
@@ -48,11 +49,13 @@ class _NormalizeWhole(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        y = x.to(weight.dtype)
+        mean = y.mean(_PIXELS)
+        local = torch.stack([mean, (y - mean[_PER_CHANNEL]).square().mean(_PIXELS)])  # var_mean takes ten times as long
         # Gathered rather than reduced: every process then adds up the same numbers in the same order.
-        local = torch.stack(torch.var_mean(x.to(weight.dtype), _PIXELS, correction=0))
         shares = [torch.empty_like(local) for _ in range(dist.get_world_size())]
         dist.all_gather(shares, local)
-        variances, means = torch.stack(shares, 1)
+        means, variances = torch.stack(shares, 1)
         # Moments of shares of equal size, put together without squares of means (Chan et al. 1979, eq. 2.1b).
         mean, variance = means.mean(0), variances.mean(0) + means.var(0, correction=0)
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps))
@@ -63,13 +66,12 @@ class _NormalizeWhole(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight, mean, inverse_deviation = ctx.saved_tensors
-        per_channel = (slice(None), None, None)
         grad = grad.to(weight.dtype)
-        normal = (x.to(weight.dtype) - mean[per_channel]) * inverse_deviation[per_channel]
+        normal = (x.to(weight.dtype) - mean[_PER_CHANNEL]) * inverse_deviation[_PER_CHANNEL]
         local = torch.stack([grad.sum(_PIXELS), (grad * normal).sum(_PIXELS)])
         whole = local.clone()
         dist.all_reduce(whole)
         # The paper's chain rule, before section 3.1: what moves an image moves the mean and the deviation of all.
         of_mean, of_deviation = whole / (x.numel() // x.shape[1] * dist.get_world_size())
-        centred = grad - of_mean[per_channel] - normal * of_deviation[per_channel]
-        return (centred * (weight * inverse_deviation)[per_channel]).to(x.dtype), local[1], local[0], None
+        centred = grad - of_mean[_PER_CHANNEL] - normal * of_deviation[_PER_CHANNEL]
+        return (centred * (weight * inverse_deviation)[_PER_CHANNEL]).to(x.dtype), local[1], local[0], None
