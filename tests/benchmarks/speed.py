@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import ExitStack
 from statistics import median
 
 import torch
@@ -31,7 +32,7 @@ def main(threads: int = 2, rounds: int = 5, steps: int = 6) -> None:
         rounds: How often they take turns.
         steps: Training steps in a turn.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         config = TrainConfig(
             output=folder, threads=threads, batch_size=BATCH, loss="non-saturating",
             generator=GeneratorConfig(latent_dim=100, width=64), penalty=PenaltyConfig(gamma=0),
@@ -40,12 +41,12 @@ def main(threads: int = 2, rounds: int = 5, steps: int = 6) -> None:
         )  # fmt: skip
         config.data.image_size = 64
         data = load()
-        ours = Gan(config, Run(config, total_images=10**6, product="none"), load(image_size=64))
+        ours = Gan(config, stack.enter_context(Run(config, total_images=10**6, product="none")), load(image_size=64))
         reference = Reference(data)
 
         def our_step() -> None:
             figures = ours.step()
-            ours.run.advance(BATCH)
+            ours.run.images_seen += BATCH
             torch.stack(list(figures.values())).tolist()
 
         ratios, speeds = [], {"ours": [], "reference": []}
@@ -99,7 +100,7 @@ def peak(gan: Gan) -> None:
     for hook in hooks:
         hook.remove()
     best, seconds = 0.0, []
-    precision = gan.run.accelerator.autocast
+    precision = gan.run.precision.autocast
     for module, inputs, outputs in convolutions:
         pixels = inputs if isinstance(module, torch.nn.ConvTranspose2d) else outputs
         work = 2 * module.weight.numel() * pixels[0] * pixels[2] * pixels[3]
@@ -108,7 +109,7 @@ def peak(gan: Gan) -> None:
         floats += work * (8 if isinstance(module, torch.nn.Conv2d) else 3)
         images = torch.randn(inputs).contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), precision():
-            images = images.to(torch.bfloat16) if gan.run.accelerator.mixed_precision == "bf16" else images
+            images = images.to(torch.bfloat16) if gan.run.precision.is_bf16 else images
             module(images)
             started = time.perf_counter()
             for _ in range(5):

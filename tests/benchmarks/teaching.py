@@ -14,6 +14,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -45,15 +47,15 @@ def resistance(folder: str) -> None:
 def cost(steps: int = 40) -> None:
     """CPU time of a training step, plain and taught, in turns; and of all the steps that each configuration takes."""
     quiet, data = WandbConfig(mode="disabled"), load()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         made = {}
         for name in ("plain", *CONFIGS):
             settings = {"output": f"{folder}/{name}", "wandb": quiet, "threads": 1}
             if name == "plain":
-                config, make = TrainConfig(**settings), Training
+                config, make = TrainConfig(**settings), partial(Training, test=None)
             else:
                 config, make = _config(f"configs/{name}.yaml", settings), Teaching
-            run = Run(config, total_images=10**9, product="none")
+            run = stack.enter_context(Run(config, total_images=10**9, product="none"))
             made[name] = run, make(config, run, data)
             if name == "harden-rounds":  # from the second round on it has images to teach with
                 made[name][1].pool.add(torch.rand(1000, 1, 28, 28))
@@ -62,7 +64,7 @@ def cost(steps: int = 40) -> None:
             for name, (run, training) in made.items():
                 began = time.process_time()
                 training.step()
-                run.advance(128)
+                run.images_seen += 128
                 seconds[name] += (time.process_time() - began) * (k >= 5)
     whole = {
         name: seconds[name] * training.config.kimg * getattr(training.config, "rounds", 1)

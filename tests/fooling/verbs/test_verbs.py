@@ -247,9 +247,7 @@ def test_help_speaks_the_command_lines_own_words(capsys):
     assert "The class that the network shall see." in said
 
 
-def test_the_default_classifier_is_used_where_none_is_named(tmp_path, monkeypatch, lenet, capsys):
-    lenet.save_pretrained(tmp_path / "cache" / "classifiers" / "lenet")
-    monkeypatch.setenv("FOOLING_CACHE", str(tmp_path / "cache"))
+def test_the_default_classifier_is_used_where_none_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["trick", "--wandb.mode", "disabled"]) == 0
     assert (tmp_path / "runs/trick-3/trick.png").exists()
