@@ -31,7 +31,6 @@ from jsonargparse import auto_cli
 from torch import Tensor, nn
 
 from fooling import LeNet, LogProbability, Pixels, ascend, trained_classifier
-from fooling.classifiers.cpu_speed import sped_up
 from fooling.classifiers.frozen import frozen
 
 warnings.simplefilter("ignore")
@@ -188,7 +187,7 @@ def floor(network: nn.Module, images: Tensor, steps: Tensor) -> Callable[[], Non
     chunk = images[:256]
 
     def run() -> None:
-        with frozen(network), sped_up(network):
+        with frozen(network):
             for k in range(round(forward / len(chunk))):
                 x = chunk.detach().requires_grad_()
                 with torch.set_grad_enabled(k < round(backward / len(chunk))):
