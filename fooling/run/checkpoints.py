@@ -12,10 +12,18 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Stateful(Protocol):
+    """What a checkpoint can hold: networks, optimisers, averages."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, keep: int = 2) -> Path:

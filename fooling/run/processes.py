@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -124,7 +124,7 @@ class Processes:
 class Precision:
     """In which numbers networks compute: `name` is no (float32) or bf16, `reason` is why.
 
-    TF32 goes with bf16, and float32 is all 32 bits: see `Run`.
+    TF32 goes with bf16, and float32 is all 32 bits: see use_flags.
     """
 
     def __init__(self, name: str, reason: str, device: torch.device):
@@ -154,6 +154,25 @@ class Precision:
 
     def __str__(self) -> str:
         return "bf16" if self.is_bf16 else "float32"
+
+
+def use_threads(count: int, until: ExitStack) -> None:
+    """Have torch compute with so many threads on the CPU, until `until` is closed."""
+    until.callback(torch.set_num_threads, torch.get_num_threads())
+    torch.set_num_threads(count)
+
+
+def use_flags(precision: Precision, until: ExitStack) -> None:
+    """Have a GPU compute reproducibly and in this precision, until `until` is closed."""
+    flags = [
+        (torch.backends.cudnn, "deterministic", True),  # else it adds up gradients in any order: no exact resume
+        # TF32 keeps 10 bits of what goes into a product: more than bf16 does, less than those who ask for float32 want.
+        (torch.backends.cudnn, "allow_tf32", precision.is_bf16),
+        (torch.backends.cuda.matmul, "allow_tf32", precision.is_bf16),
+    ]
+    for place, name, value in flags:
+        until.callback(setattr, place, name, getattr(place, name))
+        setattr(place, name, value)
 
 
 def computes_in_bf16(device: torch.device | str = "cpu") -> bool:

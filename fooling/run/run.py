@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,7 +18,15 @@ import torch
 from torch import Tensor
 
 from fooling.errors import Stopped, UserError, require_positive
-from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoint, numbered, on_cpu, save_checkpoint
+from fooling.run.checkpoints import (
+    Stateful,
+    fingerprint,
+    list_checkpoints,
+    load_checkpoint,
+    numbered,
+    on_cpu,
+    save_checkpoint,
+)
 from fooling.run.folder import (
     append_to_log,
     keep_resolved,
@@ -26,9 +35,18 @@ from fooling.run.folder import (
     take,
     truncate_log,
 )
-from fooling.run.host import Host
-from fooling.run.processes import Precision, Processes, caught, cores, raise_any, threads_per_process
+from fooling.run.processes import (
+    Precision,
+    Processes,
+    caught,
+    cores,
+    raise_any,
+    threads_per_process,
+    use_flags,
+    use_threads,
+)
 from fooling.run.progress import Progress
+from fooling.run.signals import StopSignals
 from fooling.run.tracking import NullTracker, Tracker, WandbConfig, start_tracker
 
 
@@ -64,14 +82,6 @@ class RunConfig:
         require_positive(log_kimg=self.log_kimg, checkpoint_kimg=self.checkpoint_kimg, threads=self.threads or 1)
         if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
             raise UserError(f"name must be the name of a folder, got {self.name!r}")
-
-
-class Stateful(Protocol):
-    """What a checkpoint can hold: networks, optimisers, averages."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 class Training(Protocol):
@@ -110,7 +120,8 @@ class Run:
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
         self._recorded: list[tuple[int, list[str], Tensor]] = []
-        self._host = Host(self.say)
+        self._signals = StopSignals(self.say)
+        self._host = ExitStack()  # puts back what the run changes of its process
 
     @property
     def device(self) -> torch.device:
@@ -159,7 +170,7 @@ class Run:
             if self.due(self.config.checkpoint_kimg):
                 self.save()
             self.stop_if_asked()
-        self._host.lose_patience()
+        self._signals.lose_patience()
         if self.is_main:
             training.finish()
 
@@ -187,7 +198,7 @@ class Run:
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
-        self._host.listen()
+        self._signals.listen(self._host)
 
     def _open_folder(self) -> dict[str, Any] | None:
         lock = take(self.folder)
@@ -207,7 +218,7 @@ class Run:
         precision = before.get("mixed_precision")
         if self.config.mixed_precision == "auto" and precision in ("no", "bf16") and precision != self.precision.name:
             self.precision = Precision(precision, "as this run began", self.device)
-            self._host.set_flags(self.precision)
+            use_flags(self.precision, self._host)
         threads = before.get("threads")
         same_share = before.get("processes") == self.processes.count
         if self.config.threads is None and same_share and isinstance(threads, int) and 0 < threads <= cores():
@@ -311,7 +322,7 @@ class Run:
         """After Ctrl-C or SIGTERM: save and raise Stopped. Processes agree on it every eight steps."""
         if self.processes.count > 1 and self.images_seen // self._batch_size % 8:
             return
-        asked = self.processes.most(self._host.asked)
+        asked = self.processes.most(self._signals.asked)
         if asked:
             self.save()
             done = f"{self.images_seen / 1000:g} of {self.total_images / 1000:g} kimg"
@@ -329,13 +340,13 @@ class Run:
         }
 
     def __enter__(self) -> Run:
-        self._host.set_flags(self.precision)
+        use_flags(self.precision, self._host)
         self._set_threads(self.config.threads or threads_per_process())
         return self
 
     def _set_threads(self, count: int) -> None:
         if self.device.type == "cpu":
-            self._host.set_threads(count)
+            use_threads(count, self._host)
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         with self._host:

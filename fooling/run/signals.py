@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM: the first asks a run to stop, the second insists."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+
+class StopSignals:
+    """Whether a run was asked to stop.
+
+    The first signal asks; the second insists, with KeyboardInterrupt: what is under way may be an attack of minutes.
+
+    say: prints a line.
+    asked: the number of the signal that has asked; 0 for none.
+    """
+
+    def __init__(self, say: Callable[[str], None]):
+        self.asked = 0
+        self._say, self._patient = say, True
+
+    def listen(self, until: ExitStack) -> None:
+        """Listen until `until` is closed, which puts back who listened before.
+
+        Signals come to the main thread alone: a run in another is not asked.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._until = until
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, self._on_signal)
+            if before is not None:  # None: it was not Python that set it, and Python cannot set it again
+                until.callback(signal.signal, number, before)
+
+    def lose_patience(self) -> None:
+        """From now on all is saved, and the first signal insists."""
+        self._patient = False
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self.asked or not self._patient:
+            raise KeyboardInterrupt
+        self.asked = number
+        heard = "stopping and saving once what is under way is done; once more (Ctrl-C) to stop at once"
+        late = threading.Timer(1.0, self._say, [heard])
+        late.daemon = True
+        self._until.callback(late.cancel)
+        late.start()
