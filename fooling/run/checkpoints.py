@@ -76,6 +76,22 @@ def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dic
         raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
+def newest_whole_checkpoint(run_folder: Path) -> dict[str, Any] | None:
+    """What the newest of a run's checkpoints that is whole holds, with a line for each damaged one; None for none."""
+    checkpoints = list_checkpoints(run_folder / "checkpoints")
+    for checkpoint in checkpoints:
+        try:
+            state = load_checkpoint(checkpoint)
+        except ValueError as error:
+            print(f"{checkpoint} is damaged ({error}): going back to the one before it")
+            continue
+        print(f"resuming {run_folder} from {checkpoint.name} images")
+        return state
+    if checkpoints:
+        print(f"no whole checkpoint in {run_folder}: starting afresh")
+    return None
+
+
 def fingerprint(state: dict[str, Any]) -> str:
     """One word for all tensors of nested dicts."""
     digest = hashlib.sha256()

@@ -22,7 +22,7 @@ from fooling.run.checkpoints import (
     Stateful,
     fingerprint,
     list_checkpoints,
-    load_checkpoint,
+    newest_whole_checkpoint,
     numbered,
     on_cpu,
     save_checkpoint,
@@ -206,7 +206,7 @@ class Run:
         refuse_changed_settings(self.folder, asdict(self.config))
         for partial in self.folder.glob("checkpoints/.*.partial"):
             shutil.rmtree(partial)
-        resumed = self._newest_whole_checkpoint()
+        resumed = newest_whole_checkpoint(self.folder)
         truncate_log(self.folder, resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
@@ -230,20 +230,6 @@ class Run:
 
     def _is_complete(self, images_seen: int) -> bool:
         return images_seen >= self.total_images and (self.folder / self.product).exists()
-
-    def _newest_whole_checkpoint(self) -> dict[str, Any] | None:
-        checkpoints = list_checkpoints(self.folder / "checkpoints")
-        for checkpoint in checkpoints:
-            try:
-                state = load_checkpoint(checkpoint)
-            except ValueError as error:
-                print(f"{checkpoint} is damaged ({error}): going back to the one before it")
-                continue
-            print(f"resuming {self.folder} from {checkpoint.name} images")
-            return state
-        if checkpoints:
-            print(f"no whole checkpoint in {self.folder}: starting afresh")
-        return None
 
     # ---- along the way
 
