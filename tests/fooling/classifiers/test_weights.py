@@ -77,6 +77,7 @@ class TestNaming:
 
         trained_classifier("lenet").save_pretrained(tmp_path / "run" / "classifier")
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("fooling.verbs.story._FRAMES", 4)
         quiet = ["--wandb.mode", "disabled", "--output"]
         assert main(["trick", "--model", "run", "--target", "3", *quiet, "trick"]) == 0
         assert main(["morph", "--model", "run", "--to", "3", *quiet, "morph"]) == 0
@@ -88,6 +89,7 @@ class TestNaming:
 
         (tmp_path / "net.py").write_text(FACTORY)
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("fooling.verbs.story._FRAMES", 4)
         quiet = ["--wandb.mode", "disabled", "--output"]
         asked = {"trick": ["trick", "--model", "net:make"], "audit": ["audit", "net:make"]}
         for verb, arguments in asked.items():
