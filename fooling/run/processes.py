@@ -41,7 +41,7 @@ class Processes:
             if _is_set(variable):
                 raise UserError(f"{name} is not supported: launch with --multi_gpu or on one process")
         ours = not distributed.is_initialized()
-        state = PartialState(cpu=_is_set("ACCELERATE_USE_CPU"))
+        state = PartialState(cpu=_is_set("ACCELERATE_USE_CPU"), timeout=timedelta(minutes=10))
         if ours and distributed.is_initialized():
             atexit.register(_part)
         self.count, self.index, self.device = state.num_processes, state.process_index, state.device

@@ -83,6 +83,18 @@ class TestNaming:
         assert main(["morph", "--model", "run", "--to", "3", *quiet, "morph"]) == 0
         assert json.loads((tmp_path / "trick" / "summary.json").read_text())["success"]
 
+    def test_trick_arrives_on_the_hardened_one_too(self, tmp_path, monkeypatch, capsys):
+        """Up the logit it did not, from 94 % of all noise."""
+        from fooling.__main__ import main
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("fooling.verbs.story._FRAMES", 4)
+        for seed in range(3):
+            told = ["--model", "harden", "--target", "3", "--seed", str(seed), "--wandb.mode", "disabled"]
+            assert main(["trick", *told, "--output", f"trick{seed}"]) == 0
+        told = [json.loads((tmp_path / f"trick{seed}" / "summary.json").read_text()) for seed in range(3)]
+        assert sum(summary["success"] for summary in told) >= 2
+
     def test_what_a_factory_takes_is_said_in_one_way(self, tmp_path, monkeypatch, capsys):
         """The error's advice, taken literally, helps in every verb."""
         from fooling.__main__ import main

@@ -295,6 +295,8 @@ try:
     raise AssertionError
 except UserError as error:
     assert str(error) == "no such data"
+patience = [group._get_backend(p.device).options._timeout for group in (torch.distributed.group.WORLD, p._patient)]
+assert [str(each) for each in patience] == ["0:10:00", "6:00:00"]  # for a step, and for who decodes a million images
 sent = []
 hear_main = type(p).hear_main
 type(p).hear_main = lambda self, value: sent.append(value) or hear_main(self, value)
