@@ -17,7 +17,7 @@ from PIL import Image
 from fooling.audit.battery import OTHER_CLASSES
 from fooling.audit.examine import BUDGETS, RADIUS, Effort, Examination
 from fooling.show.figures import draw_gallery
-from fooling.show.sheet import percent
+from fooling.show.layout import percent
 
 
 class Share(float):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fooling.errors import UserError
 from fooling.show.explanations import Confused, Filters, Gradients, Mistakes, Nudges
-from fooling.show.sheet import AGAINST, FOR, Sheet, panel_size, percent, room_below_bars, with_article
+from fooling.show.layout import AGAINST, FOR, Sheet, panel_size, percent, room_below_bars, with_article
 
 _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 

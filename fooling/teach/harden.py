@@ -29,7 +29,7 @@ from fooling.run.run import Run, RunConfig
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of
 from fooling.show.figures import draw_gallery
-from fooling.show.sheet import percent
+from fooling.show.layout import percent
 from fooling.teach.fresh_attack import AttackConfig, Rounds, attack_afresh, attack_figures
 from fooling.teach.losses import Target, negatives_loss
 from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives

@@ -11,7 +11,7 @@ from fooling.climb.parametrizations import CPPN, Pixels
 from fooling.errors import require_positive
 from fooling.run.results import Results
 from fooling.show.figures import draw_gallery
-from fooling.show.sheet import percent
+from fooling.show.layout import percent
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
 
 

@@ -36,7 +36,7 @@ from fooling.show.figures import (
     draw_probabilities,
     draw_weight_maps,
 )
-from fooling.show.sheet import with_article
+from fooling.show.layout import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fits, fitting, of_label, opened, read_image
 from fooling.verbs.story import nudged, story_of
 

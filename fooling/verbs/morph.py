@@ -13,7 +13,7 @@ from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.results import Results
-from fooling.show.sheet import with_article
+from fooling.show.layout import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, read_image
 from fooling.verbs.story import nudged, story_of
 

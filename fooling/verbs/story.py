@@ -17,7 +17,7 @@ from fooling.run.results import Results
 from fooling.show.explanations import Gradients, input_gradients
 from fooling.show.figures import draw_probabilities, draw_strip, film
 from fooling.show.grids import grid
-from fooling.show.sheet import percent, with_article
+from fooling.show.layout import percent, with_article
 
 _FRAMES = 40  # images that are kept of a climb, at most
 

@@ -13,7 +13,7 @@ from fooling.climb.parametrizations import CPPN, Fourier, Parametrization, Pixel
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.run.results import Results
-from fooling.show.sheet import with_article
+from fooling.show.layout import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
 from fooling.verbs.story import story_of
 

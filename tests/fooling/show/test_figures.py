@@ -22,7 +22,7 @@ from fooling.show.figures import (
     draw_weight_maps,
     film,
 )
-from fooling.show.sheet import Sheet, percent
+from fooling.show.layout import Sheet, percent
 
 CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from fooling.show.sheet import AGAINST, DIVERGING, FOR, Sheet, panel_size, percent, with_article
+from fooling.show.layout import AGAINST, DIVERGING, FOR, Sheet, panel_size, percent, with_article
 
 
 def inside(sheet, index=0, margin=2):
