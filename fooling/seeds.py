@@ -20,7 +20,7 @@ def seed_of(*parts: int | str) -> int:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Inside the block, torch's global generator on the CPU starts from `seed`; after it, it is as it was before."""
-    import torch
+    import torch  # not above: the command line's help loads no torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -105,14 +105,14 @@ def open_classifier(source: str, input: InputConfig) -> nn.Module:
     return load_classifier(source, input_shape=input.shape, value_range=input.range, mean=input.mean, std=input.std)
 
 
-def trained_classifier(name: Shipped = "lenet") -> Classifier:
+def trained_classifier(model: Shipped = "lenet") -> Classifier:
     """One of the MNIST classifiers that ship with this package, in evaluation mode: lenet, softmax or harden.
 
     Their cards in fooling/weights/ say how each was trained, and how to train it again. Raises UserError for another.
     """
-    if name not in SHIPPED:
-        raise UserError(f"unknown model {name!r}: expected one of {', '.join(SHIPPED)}")
-    return Classifier.from_pretrained(WEIGHTS / name)
+    if model not in SHIPPED:
+        raise UserError(f"unknown model {model!r}: expected one of {', '.join(SHIPPED)}")
+    return Classifier.from_pretrained(WEIGHTS / model)
 
 
 def load_classifier(

@@ -78,7 +78,8 @@ def truncate_log(folder: Path, images_seen: int) -> None:
         with suppress(ValueError):
             if json.loads(line)["images_seen"] <= images_seen:
                 kept.append(line + "\n")
-    write_text("".join(kept), file)
+    if "".join(kept) != file.read_text():
+        write_text("".join(kept), file)
 
 
 def append_to_log(folder: Path, figures: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
-from functools import cached_property
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -44,7 +44,11 @@ class Processes:
         state = PartialState(cpu=_is_set("ACCELERATE_USE_CPU"), timeout=timedelta(minutes=10))
         if ours and distributed.is_initialized():
             atexit.register(_part)
+        if state.num_processes == 1 < int(os.environ.get("WORLD_SIZE") or 1):
+            raise UserError("processes on CPUs find each other with ACCELERATE_USE_CPU=true in the environment: set it")
         self.count, self.index, self.device = state.num_processes, state.process_index, state.device
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # which each thread has of its own
         self.is_main, self.is_first_here = state.is_main_process, state.is_local_main_process
 
     def share(self, count: int) -> slice:
@@ -77,11 +81,14 @@ class Processes:
         distributed.all_reduce(largest, distributed.ReduceOp.MAX)
         return int(largest)
 
-    def gather(self, rows: Tensor) -> Tensor:
-        """The rows of all processes by rank, however many each has, where these rows are."""
+    def gather(self, rows: Tensor, *, even: bool = False) -> Tensor:
+        """The rows of all processes by rank, where these rows are.
+
+        even: all have as many, so that nobody need ask.
+        """
         if self.count == 1:
             return rows
-        lengths = self.tell(len(rows))
+        lengths = [len(rows)] * self.count if even else self.tell(len(rows))
         padded = rows.new_zeros(max(lengths), *rows.shape[1:]).to(self.device)
         padded[: len(rows)] = rows.to(self.device)
         parts = [torch.empty_like(padded) for _ in lengths]
@@ -106,19 +113,21 @@ class Processes:
         """
         if self.count == 1:
             return function()
-        group = self._patient
+        group = _patient_group()  # before anybody has a reason to wait
         result, error = caught(function) if self.is_first_here else (None, None)
         raise_any(_all_gather_object(error, self.count, group))
         return result if self.is_first_here else function()
 
     def wait(self) -> None:
+        """Until all are here, the main one too, which may be handing what it made to a slow network."""
         if self.count > 1:
-            distributed.barrier()
+            distributed.barrier(group=_patient_group())
 
-    @cached_property
-    def _patient(self) -> distributed.ProcessGroup:
-        """For those who wait while another decodes a million images: other collectives give up after minutes."""
-        return distributed.new_group(backend="gloo", timeout=timedelta(hours=6))
+
+@cache
+def _patient_group() -> distributed.ProcessGroup:
+    """For those who wait while another decodes a million images: other collectives give up after minutes."""
+    return distributed.new_group(backend="gloo", timeout=timedelta(hours=6))
 
 
 class Precision:
@@ -164,15 +173,22 @@ def use_threads(count: int, until: ExitStack) -> None:
 
 def use_flags(precision: Precision, until: ExitStack) -> None:
     """Have a GPU compute reproducibly and in this precision, until `until` is closed."""
-    flags = [
-        (torch.backends.cudnn, "deterministic", True),  # else it adds up gradients in any order: no exact resume
-        # TF32 keeps 10 bits of what goes into a product: more than bf16 does, less than those who ask for float32 want.
-        (torch.backends.cudnn, "allow_tf32", precision.is_bf16),
-        (torch.backends.cuda.matmul, "allow_tf32", precision.is_bf16),
-    ]
-    for place, name, value in flags:
-        until.callback(setattr, place, name, getattr(place, name))
-        setattr(place, name, value)
+    _set(torch.backends.cudnn, "deterministic", True, until)  # else it adds up gradients in any order: no exact resume
+    # TF32 keeps 10 bits of what goes into a product: more than bf16 does, less than those who ask for float32 want.
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    try:
+        _ = cudnn.allow_tf32, matmul.allow_tf32
+    except RuntimeError:  # the host uses torch's newer settings, beside which the older ones cannot be read
+        for place in (cudnn.conv, cudnn.rnn, matmul):
+            _set(place, "fp32_precision", "tf32" if precision.is_bf16 else "ieee", until)
+    else:
+        for place in (cudnn, matmul):
+            _set(place, "allow_tf32", precision.is_bf16, until)
+
+
+def _set(place: Any, name: str, value: Any, until: ExitStack) -> None:
+    until.callback(setattr, place, name, getattr(place, name))
+    setattr(place, name, value)
 
 
 def computes_in_bf16(device: torch.device | str = "cpu") -> bool:
@@ -221,5 +237,6 @@ def _is_set(variable: str) -> bool:
 
 
 def _part() -> None:
+    _patient_group.cache_clear()
     if distributed.is_initialized():
         distributed.destroy_process_group()

@@ -186,16 +186,23 @@ class Run:
         self._state = state
         resumed, error = caught(self._open_folder) if self.is_main else (None, None)
         raise_any(self.processes.tell(error))
-        self._resolve()
+        before = self.processes.hear_main(resolved_before(self.folder) if self.is_main else {})
+        self._compute_as(before)
         if self.processes.count > 1:
             # Fresh weights are a function of the seed: they are the same everywhere, and nothing need be sent.
-            if resumed is None and len(set(self.processes.tell(fingerprint(self._snapshot())))) > 1:
+            fresh = self.processes.hear_main(resumed is None)
+            if fresh and len(set(self.processes.tell(fingerprint(self._snapshot())))) > 1:
                 resumed = on_cpu(self._snapshot())
             resumed = self.processes.hear_main(resumed)
         if resumed is not None:
             for name, part in state.items():
                 part.load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
+        if self.is_main and not self._is_complete(self.images_seen):
+            resolved = {"mixed_precision": self.precision.name, "device": self.device.type}
+            keep_resolved(
+                self.folder, {**resolved, "processes": self.processes.count, "threads": torch.get_num_threads()}
+            )
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
         self._signals.listen(self._host)
@@ -212,9 +219,8 @@ class Run:
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
         return resumed
 
-    def _resolve(self) -> None:
-        """Compute as this run began, where the settings leave that open; and note down how it does."""
-        before = self.processes.hear_main(resolved_before(self.folder) if self.is_main else {})
+    def _compute_as(self, before: dict[str, Any]) -> None:
+        """Compute as this run began, where the settings leave that open."""
         precision = before.get("mixed_precision")
         if self.config.mixed_precision == "auto" and precision in ("no", "bf16") and precision != self.precision.name:
             self.precision = Precision(precision, "as this run began", self.device)
@@ -223,10 +229,6 @@ class Run:
         same_share = before.get("processes") == self.processes.count
         if self.config.threads is None and same_share and isinstance(threads, int) and 0 < threads <= cores():
             self._set_threads(threads)
-        resolved = {"mixed_precision": self.precision.name, "device": self.device.type}
-        resolved |= {"processes": self.processes.count, "threads": torch.get_num_threads()}
-        if self.is_main and resolved != before:
-            keep_resolved(self.folder, resolved)
 
     def _is_complete(self, images_seen: int) -> bool:
         return images_seen >= self.total_images and (self.folder / self.product).exists()
@@ -306,7 +308,8 @@ class Run:
 
     def stop_if_asked(self) -> None:
         """After Ctrl-C or SIGTERM: save and raise Stopped. Processes agree on it every eight steps."""
-        if self.processes.count > 1 and self.images_seen // self._batch_size % 8:
+        ended = self.images_seen >= self.total_images
+        if self.processes.count > 1 and self.images_seen // self._batch_size % 8 and not ended:
             return
         asked = self.processes.most(self._signals.asked)
         if asked:
@@ -326,8 +329,12 @@ class Run:
         }
 
     def __enter__(self) -> Run:
-        use_flags(self.precision, self._host)
-        self._set_threads(self.config.threads or threads_per_process())
+        try:
+            use_flags(self.precision, self._host)
+            self._set_threads(self.config.threads or threads_per_process())
+        except BaseException:
+            self._host.close()
+            raise
         return self
 
     def _set_threads(self, count: int) -> None:

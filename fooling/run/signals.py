@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
+
+_ONE_WISH = 1.0  # seconds
 
 
 class StopSignals:
     """Whether a run was asked to stop.
 
-    The first signal asks; the second insists, with KeyboardInterrupt: what is under way may be an attack of minutes.
+    The first signal asks. A second Ctrl-C insists, with KeyboardInterrupt: what is under way may be an attack of
+    minutes. What comes within a second of the first is the same wish, which launchers hand on once more; and SIGTERM
+    comes from programs, which do not lose their patience.
 
     say: prints a line.
     asked: the number of the signal that has asked; 0 for none.
     """
 
     def __init__(self, say: Callable[[str], None]):
-        self.asked = 0
+        self.asked, self._first = 0, 0.0
         self._say, self._patient = say, True
 
     def listen(self, until: ExitStack) -> None:
@@ -40,11 +45,14 @@ class StopSignals:
         self._patient = False
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        if self.asked or not self._patient:
+        again = self.asked and number == signal.SIGINT and time.monotonic() - self._first > _ONE_WISH
+        if again or not self._patient:
             raise KeyboardInterrupt
-        self.asked = number
+        if self.asked:
+            return
+        self.asked, self._first = number, time.monotonic()
         heard = "stopping and saving once what is under way is done; once more (Ctrl-C) to stop at once"
-        late = threading.Timer(1.0, self._say, [heard])
+        late = threading.Timer(_ONE_WISH, self._say, [heard])
         late.daemon = True
         self._until.callback(late.cancel)
         late.start()

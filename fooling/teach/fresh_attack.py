@@ -33,7 +33,8 @@ class AttackConfig:
     """How far each sign step goes, of the way from black to white."""
 
     judge: bool = True
-    """Say also how many of the successes an independent judge recognises; it is trained on first use, in a minute."""
+    """Say also how many of the successes an independent judge recognises; for other data than MNIST it is trained on
+    first use, in a minute."""
 
     def __post_init__(self) -> None:
         require_positive(count=self.count, steps=self.steps, step_size=self.step_size)

@@ -156,6 +156,8 @@ class Teaching:
         self.negatives = make_negatives(config.negatives, self.pool, data.images.shape[1:])
         for count in self.negatives.counts:
             run.processes.share(count)  # refuses what the processes cannot share
+        if config.attack.count < run.processes.count:
+            raise UserError(f"attack.count must be at least {run.processes.count}, an image for each process")
         self.judge = run.processes.first_here(lambda: trained_judge(config.data)) if config.attack.judge else None
         self.rounds = Rounds()
         self.state = {
@@ -247,6 +249,6 @@ class Teaching:
             images=images,
             generator=torch.Generator().manual_seed(seed_of(self.config.seed, _NEGATIVES, run.images_seen)),
             share=run.processes.share,
-            gather=run.processes.gather,
+            gather=partial(run.processes.gather, even=True),
             autocast=torch.bfloat16 if run.precision.is_bf16 else None,
         )

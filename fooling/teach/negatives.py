@@ -32,6 +32,8 @@ from fooling.errors import UserError
 from fooling.images import Images, to_float
 from fooling.pretrained import Pretrained
 
+_REMEMBERED = 10_000  # places of a persistent pool
+
 
 @dataclass
 class ClimbConfig:
@@ -98,6 +100,8 @@ class NegativesConfig:
     def __post_init__(self) -> None:
         if min(self.counts) < 0:
             raise UserError("negatives are counted from 0 up")
+        if self.persistent > _REMEMBERED:
+            raise UserError(f"negatives.persistent must be at most {_REMEMBERED}, the places that climbs go on from")
         if self.generated and self.generator_folder is None:
             raise UserError("negatives.generated needs negatives.generator_folder")
 
@@ -210,7 +214,7 @@ class Persistent(Source):
     The replay buffer of Du and Mordatch 2019, arXiv:1903.08689, and of JEM (Grathwohl et al. 2020, arXiv:1912.03263).
     """
 
-    def __init__(self, fresh: Source, *, size: int = 10_000, reseed: float = 0.05):
+    def __init__(self, fresh: Source, *, size: int = _REMEMBERED, reseed: float = 0.05):
         if size < 1 or not 0 <= reseed <= 1:
             raise UserError(f"a persistent pool needs size >= 1 and reseed from 0 to 1, got {size} and {reseed}")
         self.fresh, self.size, self.reseed = fresh, size, reseed
@@ -330,12 +334,8 @@ def check_shape(shape: Sequence[int], expected: Sequence[int]) -> None:
 def make_negatives(config: NegativesConfig, pool: Pool, shape: Sequence[int]) -> Mix:
     """The sources that are asked for, mixed. Raises UserError where one gives no images of `shape` (c, h, w)."""
     noise, climb = Noise(config.kinds), config.climb
-    settings = {
-        "steps": climb.steps,
-        "sizes": (climb.smallest, climb.largest),
-        "varied": climb.varied,
-        "ball": climb.ball,
-    }
+    settings = {"steps": climb.steps, "sizes": (climb.smallest, climb.largest)}
+    settings |= {"varied": climb.varied, "ball": climb.ball}
     parts: list[tuple[Source, int]] = [(noise, config.noise), (pool, config.pool)]
     if config.climbed:
         parts.append((Worst(noise, **settings), config.climbed))

@@ -1,6 +1,6 @@
 """The ruler of generated digits, made of a judge that plays no part in any training (fooling/classifiers/judge.py).
 
-    python tests/benchmarks/ruler.py        # trains the judge on first use; prints its accuracy and the floor
+    python tests/benchmarks/ruler.py        # prints the judge's accuracy and the floor
 
 Its penultimate features are what Fréchet distances here are measured on: write "judge FD", never "FID".
 """

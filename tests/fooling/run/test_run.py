@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -106,6 +108,21 @@ class TestTheHost:
         assert host_state() == before
         train(tmp_path / "run")  # the folder was let go of
 
+    def test_also_where_it_uses_the_newer_settings_of_torch(self, tmp_path):
+        if not hasattr(torch.backends.cudnn, "conv"):
+            pytest.skip("an older torch")
+        code = f"""if True:
+            import sys; sys.path[:0] = {[str(ROOT / "tests"), str(ROOT / "tests" / "fooling" / "run")]!r}
+            import torch
+            settings = torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul
+            settings[0].fp32_precision = "ieee"
+            before = [each.fp32_precision for each in settings]
+            from test_run import train
+            train({str(tmp_path / "run")!r}, settings={{"mixed_precision": "bf16"}})
+            assert [each.fp32_precision for each in settings] == before, before
+        """
+        subprocess.run([sys.executable, "-c", code], check=True)
+
     def test_runs_of_any_precision_follow_each_other(self, tmp_path):
         for number, precision in enumerate(("no", "bf16", "auto", "no")):
             run, _ = train(tmp_path / str(number), settings={"mixed_precision": precision})
@@ -171,12 +188,16 @@ class TestPrecision:
         assert run.precision.is_bf16 and "in bf16 (as this run began)" in capsys.readouterr().out
 
     def test_a_folder_that_does_not_say_is_resumed_too(self, tmp_path):
-        train(tmp_path / "run", kimg=0.2)
-        for text in (None, "{", "[]", '{"threads": "many", "mixed_precision": 3}'):
-            (tmp_path / "run" / "resolved.json").unlink()
+        file = tmp_path / "run" / "resolved.json"
+        for number, text in enumerate((None, "{", "[]", '{"threads": "many", "mixed_precision": 3}')):
+            if file.exists():
+                file.unlink()
+                train(tmp_path / "run", kimg=0.1 * number)
+                assert not file.exists()  # in a complete run nothing is written
             if text is not None:
-                (tmp_path / "run" / "resolved.json").write_text(text)
-            train(tmp_path / "run", kimg=0.2)
+                file.write_text(text)
+            run, _ = train(tmp_path / "run", kimg=0.1 * (number + 1))
+            assert run.images_seen >= 100 * (number + 1) and json.loads(file.read_text())["mixed_precision"]
 
 
 class TestBeingAskedToStop:
@@ -193,6 +214,7 @@ class TestBeingAskedToStop:
         def busy(run):
             if run.images_seen == 160:
                 signal.raise_signal(signal.SIGINT)
+                time.sleep(1.1)
                 signal.raise_signal(signal.SIGINT)
                 time.sleep(60)
 
@@ -203,6 +225,29 @@ class TestBeingAskedToStop:
         _, broken = train(tmp_path / "run")
         _, whole = train(tmp_path / "whole")
         assert torch.equal(broken.network.weight, whole.network.weight)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_one_wish_that_arrives_twice_is_one_wish(self, tmp_path, number):
+        """Launchers hand on what the process has been sent itself."""
+
+        def busy(run):
+            if run.images_seen == 40:
+                signal.raise_signal(number)
+                signal.raise_signal(number)
+
+        with pytest.raises(Stopped):
+            train(tmp_path / "run", steps=busy)
+        assert list_checkpoints(tmp_path / "run" / "checkpoints")[0].name == f"{40:09d}"
+
+    def test_programs_do_not_lose_their_patience(self, tmp_path):
+        def busy(run):
+            if run.images_seen == 40:
+                signal.raise_signal(signal.SIGTERM)
+                time.sleep(1.1)
+                signal.raise_signal(signal.SIGTERM)
+
+        with pytest.raises(Stopped):
+            train(tmp_path / "run", steps=busy)
 
     def test_what_takes_longer_is_said(self, tmp_path, capsys):
         def busy(run):
@@ -273,12 +318,15 @@ class TestManyProcesses:
 BEGIN = f"""
 import sys; sys.path.insert(0, {str(ROOT / "tests")!r}); sys.path.insert(0, {str(ROOT / "tests" / "fooling" / "run")!r})
 import signal, torch
+import test_run
 from test_run import Line, config, train
+from fooling import AttackConfig, accuracy, attack_afresh, load, trained_classifier, trained_judge
+from fooling.data.load import DataConfig
 from fooling.errors import Stopped, UserError
 from fooling.run.run import Run
 """
 TWO = f"""{BEGIN}
-from fooling.run import run as module
+from fooling.run.processes import _patient_group
 run = Run(config("first"), total_images=80, product="product")
 p = run.processes
 assert p.count == 2
@@ -295,7 +343,8 @@ try:
     raise AssertionError
 except UserError as error:
     assert str(error) == "no such data"
-patience = [group._get_backend(p.device).options._timeout for group in (torch.distributed.group.WORLD, p._patient)]
+groups = (torch.distributed.group.WORLD, _patient_group())
+patience = [group._get_backend(p.device).options._timeout for group in groups]
 assert [str(each) for each in patience] == ["0:10:00", "6:00:00"]  # for a step, and for who decodes a million images
 sent = []
 hear_main = type(p).hear_main
@@ -303,7 +352,26 @@ type(p).hear_main = lambda self, value: sent.append(value) or hear_main(self, va
 for name in ("one", "two"):
     run, line = train(name, kimg=0.08)
     assert p.gather(line.network.weight.detach()).unique().numel() == 1
-assert all(value is None or value == {{}} or "mixed_precision" in value for value in sent), sent  # no weights
+def is_small(value):
+    return value in (None, True, False, {{}}) or "mixed_precision" in value
+assert all(map(is_small, sent)), sent  # no weights
+for kimg in (0.08, 0.16, 0.16):  # made, gone on with, complete
+    run, line = train("resumed", kimg=kimg)
+    assert run.images_seen == 1000 * kimg and p.gather(line.network.weight.detach()).unique().numel() == 1
+whole, uninterrupted = train("whole", kimg=0.16)
+assert torch.equal(line.network.weight, uninterrupted.network.weight)
+new_network = test_run.new_network
+test_run.new_network = lambda make, seed, device: new_network(make, seed + p.index, device)
+run, line = train("different", kimg=0.016)  # weights that differ for whatever reason: the main process's count
+assert p.gather(line.network.weight.detach()).unique().numel() == 1
+judge, few = trained_judge(DataConfig()), load("mnist", "test")
+few = type(few)(few.images[:101], few.labels[:101], few.class_names)
+assert accuracy(judge, few, p) == accuracy(judge, few)
+together, alone = (
+    attack_afresh(trained_classifier(), AttackConfig(count=5), seed=0, processes=each) for each in (p, None)
+)
+assert together.steps.tolist() == alone.steps.tolist() and torch.equal(together.success, alone.success)
+torch.testing.assert_close(together.images, alone.images)
 print("agreed")
 """
 STOP = f"""{BEGIN}
