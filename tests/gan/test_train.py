@@ -189,9 +189,13 @@ class TestResuming:
     ("settings", "tolerance"),
     [
         (["--loss", "relativistic", "--penalty.gamma", 1, "--penalty.every", 1], 1e-5),
-        (["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5),
+        pytest.param(["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5, marks=pytest.mark.slow),
         # Rounding alone, such as another memory layout's, comes to 1.4e-5 here.
-        (["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"], 5e-5),
+        pytest.param(
+            ["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"],
+            5e-5,
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["R1+R2", "plain", "BatchNorm in both"],
 )

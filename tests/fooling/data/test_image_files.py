@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -339,8 +340,11 @@ def test_two_that_want_the_same_cache_at_once_build_it_once(folder, capsys):
     assert decoding.wait(20)
     second = threading.Thread(target=run, args=[never])
     second.start()
-    second.join(0.3)
-    assert second.is_alive() and "waiting for another process" in capsys.readouterr().out
+    said, patience = "", time.monotonic() + 20
+    while "waiting for another process" not in said and time.monotonic() < patience:
+        second.join(0.05)
+        said += capsys.readouterr().out
+    assert second.is_alive() and "waiting for another process" in said
     go_on.set()
     first.join(20)
     second.join(20)

@@ -309,6 +309,7 @@ class TestManyProcesses:
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("agreed") == 2
 
+    @pytest.mark.slow
     def test_a_stop_of_one_is_a_stop_of_all(self, commands):
         (commands.folder / "stop.py").write_text(STOP)
         done = commands.run("stop", processes=2)
