@@ -154,11 +154,21 @@ class Noise(Source):
         return rubbish(self.kinds, count, step.images, step.generator)[step.share(count)]
 
 
-class Pool(Source):
-    """All images ever added, drawn with replacement. Empty at first, when it gives none."""
+class _Remembering(Source):
+    """Base: a source whose images a checkpoint holds; none at first."""
 
     def __init__(self):
         self.images = torch.empty(0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.images = state["images"]
+
+
+class Pool(_Remembering):
+    """All images ever added, drawn with replacement. Empty at first, when it gives none."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -170,12 +180,6 @@ class Pool(Source):
         if not len(self):
             return step.images[:0]
         return self.images[torch.randint(len(self), (count,), generator=step.generator)[step.share(count)]]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"images": self.images}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.images = state["images"]
 
 
 class Others(Source):
@@ -205,7 +209,7 @@ class Generated(Source):
         return images
 
 
-class Persistent(Source):
+class Persistent(_Remembering):
     """Starts that remember where the climbs from them ended (Persistent(Noise(...)) inside Worst).
 
     fresh: where new starts come from. size: images remembered. reseed: the share of each draw that starts afresh.
@@ -217,8 +221,8 @@ class Persistent(Source):
     def __init__(self, fresh: Source, *, size: int = _REMEMBERED, reseed: float = 0.05):
         if size < 1 or not 0 <= reseed <= 1:
             raise UserError(f"a persistent pool needs size >= 1 and reseed from 0 to 1, got {size} and {reseed}")
+        super().__init__()
         self.fresh, self.size, self.reseed = fresh, size, reseed
-        self.images = torch.empty(0)
         self._drawn = torch.empty(0, dtype=torch.int64)
 
     def draw(self, count: int, step: Step) -> Tensor:
@@ -239,12 +243,6 @@ class Persistent(Source):
 
     def keep(self, images: Tensor, step: Step) -> None:
         self.images[self._drawn] = step.gather(images)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"images": self.images}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.images = state["images"]
 
 
 class Worst(Source):

@@ -105,7 +105,8 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
     return torch.from_numpy(pixels).view(height, width, channels).permute(2, 0, 1).float() / 255
 
 
-def of_label(classifier: nn.Module, data: Images, label: int) -> tuple[Tensor, Tensor]:
+def of_label(data: Images, label: int) -> tuple[Tensor, Tensor]:
+    """The numbers (n,) and the images (n, c, h, w) in [0, 1] of that label. Raises UserError where there is none."""
     if data.labels is None:
         raise UserError("the data set has no labels: name an image of yours with --image")
     numbers = (data.labels == label).nonzero()[:, 0]

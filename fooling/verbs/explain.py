@@ -169,7 +169,7 @@ def doubtful_example(classifier: nn.Module, data: Images, label: int, others: Se
 
     others: the classes; where that is only the label itself, all the others.
     """
-    numbers, images = of_label(classifier, data, label)
+    numbers, images = of_label(data, label)
     logs = probabilities(classifier, images).log()
     contenders = [k for k in others if k != label] or [k for k in range(logs.shape[1]) if k != label]
     # Both must be likely: two classes that are both out of the question are not a doubt.

@@ -88,7 +88,7 @@ def sure_example(classifier: nn.Module, data: Images, label: int, which: int = 0
     which: 0 for the first of them, 1 for the second ...; more than there are begins again.
     Raises UserError if there is none.
     """
-    numbers, images = of_label(classifier, data, label)
+    numbers, images = of_label(data, label)
     right = (probabilities(classifier, images).argmax(1) == label).nonzero()[:, 0]
     if len(right) == 0:
         raise UserError(f"the classifier calls none of the {len(numbers)} test images of class {label} by that name")
