@@ -1,11 +1,13 @@
-"""How far a run has come: a bar on a terminal, a line now and then elsewhere, nothing on other ranks."""
+"""How far a run or a long loop has come: a bar on a terminal, a line now and then elsewhere, nothing on other ranks."""
 
 from __future__ import annotations
 
 import sys
 import time
+from types import TracebackType
 
 from tqdm import tqdm
+from typing_extensions import Self
 
 
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
         if elapsed >= self._next_line or images_seen >= self.total:
             self._next_line = elapsed + self.line_seconds
             left = elapsed / max(images_seen - self._first, 1) * max(self.total - images_seen, 0)
-            shown.insert(0, f"{int(left) // 60}:{int(left) % 60:02d} left")
+            shown.insert(0, f"{_clock(left)} left")
             done = f"{images_seen / 1000:.0f} of {self.total / 1000:.0f} kimg"
             self.say(f"{self.name}: {done}, {', '.join(shown)}")
 
@@ -51,3 +53,51 @@ class Progress:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Count:
+    """How far a loop of known length has come: on a terminal a bar, where it takes more than two seconds; elsewhere a
+    line, first after five seconds and then every 20.
+
+        with Count("training the judge", steps, "steps") as count:
+            for step in range(steps):
+                ...
+                count.add()
+
+    what: is being done. unit: what is counted, in the plural.
+    """
+
+    first_line_seconds, line_seconds = 5.0, 20.0
+
+    def __init__(self, what: str, total: int, unit: str):
+        self.what, self.total, self.unit, self.done = what, total, unit, 0
+        self._started, self._next_line = time.perf_counter(), self.first_line_seconds
+        self._bar = tqdm(
+            total=total, desc=what, unit=f" {unit}", delay=2, leave=False, dynamic_ncols=True, disable=None
+        )
+
+    def add(self, count: int = 1, now: str = "") -> None:
+        """So many more are done; now: what the next one is."""
+        self.done += count
+        if not self._bar.disable:  # tqdm's disable=None: stderr is a terminal
+            self._bar.set_postfix_str(now, refresh=False)
+            self._bar.update(count)
+            return
+        elapsed = time.perf_counter() - self._started
+        if elapsed >= self._next_line and self.done < self.total:  # whoever called says that all is done
+            self._next_line = elapsed + self.line_seconds
+            share, left = self.done / self.total, elapsed / max(self.done, 1) * (self.total - self.done)
+            line = f"{self.what}: {self.done:,} of {self.total:,} {self.unit} ({share:.0%}), about {_clock(left)} left"
+            Progress.say(f"{line}; {now}" if now else line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
