@@ -7,8 +7,10 @@ that it too recognises is no rubbish: the attack has drawn the thing.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -18,9 +20,11 @@ from tqdm import tqdm
 
 from fooling.classifiers.frozen import logits_of
 from fooling.classifiers.networks import Classifier
+from fooling.classifiers.train import accuracy
 from fooling.data.batches import Batches
 from fooling.data.load import DataConfig, default_root, load_config
 from fooling.errors import UserError
+from fooling.files import write_json
 from fooling.images import Images
 from fooling.pretrained import WEIGHTS
 from fooling.run.optimizer import update
@@ -35,6 +39,9 @@ _DIGITS = "df4b8afb1e1e"  # what _digest says of MNIST's training images
 
 class JudgeNet(Classifier):
     """Four 3x3 convolutions with BatchNorm, two of them with stride 2, and 96 hidden units."""
+
+    folder: Path | None = None
+    """Where it was read from: its score lies beside its weights."""
 
     def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
         super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
@@ -63,7 +70,7 @@ def trained_judge(data: DataConfig) -> JudgeNet:
     images = load_config(data)
     digest = _digest(images)
     if digest == _DIGITS:
-        return JudgeNet.from_pretrained(WEIGHTS / "judge")
+        return _read(WEIGHTS / "judge")
     folder = default_root() / "judges" / f"{data.name}-{digest}-{_RECIPE}"
     if not (folder / "model.safetensors").exists():
         print(f"training a judge of {data.name}, this once")
@@ -73,7 +80,58 @@ def trained_judge(data: DataConfig) -> JudgeNet:
             judge.save_pretrained(Path(partial, "judge"))
             with suppress(OSError):  # another process was faster: its judge is as good
                 Path(partial, "judge").rename(folder)
-    return JudgeNet.from_pretrained(folder)
+    return _read(folder)
+
+
+def _read(folder: Path) -> JudgeNet:
+    judge = JudgeNet.from_pretrained(folder)
+    judge.folder = folder
+    return judge
+
+
+@dataclass(frozen=True)
+class JudgeScore:
+    """How far a judge can be leant on.
+
+    accuracy: the part, 0 to 1, of so many held-out `images` whose highest logit is the label's.
+    """
+
+    accuracy: float
+    images: int
+
+    @property
+    def words(self) -> str:
+        """Such as "the judge has 97.5 % of 40 held-out images right"."""
+        return f"the judge has {100 * self.accuracy:.1f} % of {self.images:,} held-out images right"
+
+    @property
+    def warning(self) -> str | None:
+        """One line where that is too low to lean on its verdicts, below 95 %; else None."""
+        if self.accuracy >= 0.95:
+            return None
+        return f"{self.words}: too few to lean on what it calls rubbish and what it recognises; give it more images"
+
+
+def score_judge(judge: nn.Module, data: DataConfig) -> JudgeScore | None:
+    """How well the judge reads the held-out images of a data set, none of which it was trained on; None where there are
+    no such images, or they have no labels.
+
+    That of a judge from `trained_judge` was measured once and lies beside its weights.
+    """
+    test = load_config(data, "test")
+    if test.labels is None:
+        return None
+    folder, digest = getattr(judge, "folder", None), _digest(test)
+    if folder is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            kept = json.loads((folder / "score.json").read_text())
+            if kept.pop("digest") == digest:
+                return JudgeScore(**kept)
+    score = JudgeScore(accuracy(judge, test), len(test))
+    if folder is not None and folder != WEIGHTS / "judge":
+        with suppress(UserError):  # it can be measured again
+            write_json({**asdict(score), "digest": digest}, folder / "score.json")
+    return score
 
 
 def _digest(data: Images) -> str:
