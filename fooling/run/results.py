@@ -37,10 +37,13 @@ class Results:
         self.tracker.log_image(name, picture, step=0)
 
     def film(self, name: str, frames: Iterable[np.ndarray]) -> None:
-        """NAME.gif of uint8 frames, which takes about four seconds and rests on the last one."""
+        """NAME.gif of uint8 frames, which takes about four seconds and rests on the last one.
+
+        The tracker has it as NAME_film: of two media under one key at one step, wandb keeps the last alone.
+        """
         frames = list(frames)
         path = write_gif(frames, self._file(f"{name}.gif"), fps=min(20, max(2, len(frames) / 4)), hold=2)
-        self.tracker.log_animation(name, path, step=0)
+        self.tracker.log_animation(f"{name}_film", path, step=0)
 
     def text(self, name: str, text: str) -> None:
         """A file of that name, which is logged where it is a page."""

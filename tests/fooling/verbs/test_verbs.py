@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from offline_wandb import Kept
 from PIL import Image
 
 from fooling.__main__ import main
@@ -157,10 +158,10 @@ def test_wandb_gets_the_pictures_as_they_are(run, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     code, said, _ = run("trick --target 2", wandb="offline")
     folder = tmp_path / "runs/trick-2"
-    logged = sorted(folder.rglob("media/images/trick_*.png"))
     assert code == 0 and "wandb sync runs/trick-2/wandb/offline-run-*" in said
-    assert len(logged) == 1 and np.array_equal(pixels(logged[0]), pixels(folder / "trick.png"))
-    assert len(list(folder.rglob("media/videos/trick_*.gif"))) == 1
+    kept = Kept(folder)
+    assert np.array_equal(pixels(kept.media("trick")[0]), pixels(folder / "trick.png"))
+    assert kept.media("trick_film")[0].read_bytes() == (folder / "trick.gif").read_bytes()
     assert files(tmp_path / "runs") == {"trick-2"} and "WANDB_DATA_DIR" not in os.environ
 
 
