@@ -8,7 +8,9 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import tempfile
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +25,7 @@ from typing_extensions import Self
 from fooling.errors import MissingFile, UserError
 
 HUB = "hub:"
+_ON_HUB = re.compile(r"(?!runs/)[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")  # owner/name; runs/ is where runs are, here
 WEIGHTS = Path(__file__).parent / "weights"  # the networks that ship with this package, a folder each
 
 # Installed packages name their modules with Pretrained classes under this entry point, so that a saved network can be
@@ -75,14 +78,16 @@ class Pretrained(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike) -> Self:
-        """The network saved in a folder, or at `hub:owner/name` on the Hugging Face Hub, in evaluation mode.
+        """The network saved in a folder, or on the Hugging Face Hub, in evaluation mode.
 
         Called on a subclass it insists on that class; called on Pretrained it takes whichever class was saved.
+
+        source: a folder, `hub:owner/name`, or `owner/name` where there is no such folder here.
 
         Raises MissingFile for a folder that is not there or is incomplete, and UserError for a configuration with
         unknown or missing keys or impossible values, weights that do not fit it exactly, or a file that cannot be read.
         """
-        folder = _download(str(source)) if str(source).startswith(HUB) else Path(source).expanduser()
+        folder = _folder_of(source, cls)
         for file in ("config.json", "model.safetensors"):
             if not (folder / file).is_file():
                 raise MissingFile(
@@ -125,12 +130,33 @@ def _noun(cls: type) -> str:
     return "network" if cls is Pretrained else cls.__name__
 
 
-def _download(source: str) -> Path:
-    from huggingface_hub import snapshot_download
-
+def _folder_of(source: str | os.PathLike, cls: type) -> Path:
+    """Where the files are, downloaded if need be; a path that is there is what it says, whatever it looks like."""
+    if (name := str(source)).startswith(HUB):
+        return _download(name)
+    folder = Path(source).expanduser()
+    if not isinstance(source, str) or folder.exists() or not _ON_HUB.fullmatch(name):
+        return folder
     try:
-        return Path(snapshot_download(source.removeprefix(HUB), allow_patterns=["config.json", "model.safetensors"]))
+        return _download(name)
+    except MissingFile as error:
+        raise MissingFile(f"no saved {_noun(cls)} in {name}: there is no such folder, and {error}") from error
+
+
+def _download(source: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    name, files = source.removeprefix(HUB), ["config.json", "model.safetensors"]
+    try:
+        # Asked first, since a download has no patience to set: it may wait for minutes for a network that says nothing.
+        HfApi().model_info(name, timeout=4)
     except Exception as error:  # what its HTTP library raises differs from release to release
+        with suppress(Exception):  # it may have been downloaded before
+            return Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
+        raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_said(error)}") from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=files))
+    except Exception as error:
         raise MissingFile(f"cannot get {source} from the Hugging Face Hub: {_said(error)}") from error
 
 
@@ -188,10 +214,12 @@ def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
     saved_class = _class_named(name, cls, file)
     if not issubclass(saved_class, cls):
         raise UserError(f"{file} holds a {_saved_name(saved_class)}, not a {_saved_name(cls)}")
-    expected = {name for name in inspect.signature(saved_class.__init__).parameters if name != "self"}
+    parameters = inspect.signature(saved_class.__init__).parameters
+    expected = {name for name in parameters if name != "self"}
+    optional = {name for name in expected if parameters[name].default is None}  # not said, as by older versions
     if unknown := sorted(set(config) - expected):
         raise UserError(f"{file} has unknown keys: {', '.join(unknown)} (known are {', '.join(sorted(expected))})")
-    if missing := sorted(expected - set(config)):
+    if missing := sorted(expected - optional - set(config)):
         raise UserError(f"{file} lacks the keys {', '.join(missing)}")
     try:
         return saved_class(**config)

@@ -170,7 +170,11 @@ def test_what_does_not_fit_exactly_is_refused_in_one_line(break_it, message, sav
     assert "\n" not in str(caught.value) and str(saved) in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["runs/mnsit/generator", "./x", "/no/such/folder", "~/nothing-here", "owner/name"])
+@pytest.mark.parametrize(
+    "place",
+    ["runs/mnsit/generator", "runs/mnsit", "./x", "../x", "/no/such/folder", "~/nothing-here", "x", Path("owner/name")],
+    ids=str,
+)
 def test_a_mistyped_path_fails_at_once(place, no_network):
     started = time.perf_counter()
     with pytest.raises(MissingFile, match=r"no saved Dense in .*named hub:owner/name"):
@@ -277,6 +281,32 @@ def test_a_network_goes_to_the_hub_and_comes_back(hub, network):
     assert all(torch.equal(loaded.state_dict()[k], v) for k, v in network.state_dict().items())
 
 
+def test_a_name_without_a_folder_is_one_on_the_hub(hub, network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network.push_to_hub("me/dense", token="hf_secret")
+    loaded = Dense.from_pretrained("me/dense")
+    assert all(torch.equal(loaded.state_dict()[k], v) for k, v in network.state_dict().items())
+    here = Dense(inputs=7).save_pretrained("me/dense")  # a folder that is there wins
+    assert Dense.from_pretrained("me/dense").config == Dense.from_pretrained(here).config == {"inputs": 7, "bias": True}
+
+
+def test_what_is_neither_a_folder_nor_on_the_hub_says_both(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        MissingFile, match=r"no saved Dense in me/typo: there is no such folder, and .*Hub: ."
+    ) as caught:
+        Dense.from_pretrained("me/typo")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_was_downloaded_is_there_without_a_network(hub, network, monkeypatch):
+    network.push_to_hub("me/dense", token="hf_secret")
+    Dense.from_pretrained("hub:me/dense")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    loaded = Dense.from_pretrained("hub:me/dense")
+    assert all(torch.equal(loaded.state_dict()[k], v) for k, v in network.state_dict().items())
+
+
 def test_a_saved_folder_goes_to_the_hub_as_it_is(hub, network, tmp_path):
     network.save_pretrained(tmp_path / "saved", card="# A network\n")
     (tmp_path / "saved" / "samples.png").write_bytes(b"picture")
@@ -329,4 +359,16 @@ def test_no_hub_within_reach_is_one_line_and_soon(monkeypatch, tmp_path, network
         Dense.from_pretrained("hub:me/dense")
     with pytest.raises(UserError, match="cannot upload to me/dense"):
         network.push_to_hub("me/dense", token="hf_secret")
+    assert time.perf_counter() - started < 20
+
+
+@pytest.mark.slow
+def test_a_network_that_says_nothing_is_not_waited_for(monkeypatch, tmp_path):
+    """It takes what it is sent, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        started = time.perf_counter()
+        with pytest.raises(MissingFile, match="cannot get me/dense"):
+            Dense.from_pretrained("me/dense")
     assert time.perf_counter() - started < 20
