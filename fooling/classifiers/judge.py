@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from fooling.classifiers.frozen import logits_of
 from fooling.classifiers.networks import Classifier
 from fooling.classifiers.train import accuracy
 from fooling.data.batches import Batches
-from fooling.data.load import DataConfig, default_root, load_config
+from fooling.data.load import DataConfig, default_root, held_out, load_config
 from fooling.errors import UserError
 from fooling.files import write_json
 from fooling.images import Images
@@ -43,8 +44,19 @@ class JudgeNet(Classifier):
     folder: Path | None = None
     """Where it was read from: its score lies beside its weights."""
 
-    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
-        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+    def __init__(
+        self,
+        *,
+        image_size: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        reject_class: bool = False,
+        class_names: Sequence[str] | None = None,
+    ):
+        super().__init__(
+            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
+            class_names=class_names,
+        )  # fmt: skip
         if image_size < 8:
             raise UserError(f"the judge needs images of at least 8 pixels, got {image_size}")
         layers: list[nn.Module] = []
@@ -118,8 +130,8 @@ def score_judge(judge: nn.Module, data: DataConfig) -> JudgeScore | None:
 
     That of a judge from `trained_judge` was measured once and lies beside its weights.
     """
-    test = load_config(data, "test")
-    if test.labels is None:
+    test = held_out(data)
+    if test is None or test.labels is None:
         return None
     folder, digest = getattr(judge, "folder", None), _digest(test)
     if folder is not None:

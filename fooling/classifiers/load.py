@@ -6,18 +6,21 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import frozen
 from fooling.classifiers.networks import Classifier
+from fooling.data.load import DataConfig, as_written
 from fooling.errors import MissingFile, UserError
+from fooling.images import Images
 from fooling.pretrained import HUB, WEIGHTS
 
 Shipped = Literal["lenet", "softmax", "harden"]
@@ -144,6 +147,71 @@ def load_classifier(
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
     of_run = Path(source).expanduser() / "classifier"
     return Classifier.from_pretrained(of_run if (of_run / "config.json").is_file() else source)
+
+
+def data_for(classifiers: Mapping[str, nn.Module], data: DataConfig) -> DataConfig:
+    """The data to show to classifiers, by what names each: where no data was named, that which their runs were trained
+    on; and where no size was asked for, at the size and in the channels that the first of them takes.
+
+    MNIST, where nothing was said of it, stays as it is: then as often as not it is not what is meant.
+
+    Raises UserError where no data was named and their runs were trained on several.
+    """
+    if _is_unnamed(data):
+        of_runs = {name: found for name in classifiers if (found := _data_of_run(name)) is not None}
+        if len(some := list(of_runs)) and (other := [name for name in some if of_runs[name] != of_runs[some[0]]]):
+            raise UserError(f"{some[0]} and {other[0]} were trained on different data: say which with --data.name")
+        found = next(iter(of_runs.values()), data)
+        data = replace(found, root=data.root or found.root)
+    if _is_unnamed(data):
+        return data
+    channels, height, width = next(iter(classifiers.values())).input_shape
+    if data.image_size is None and height == width:
+        data = replace(data, image_size=height)
+    if data.channels is None and channels in (1, 3):
+        data = replace(data, channels=channels)
+    return data
+
+
+def _is_unnamed(data: DataConfig) -> bool:
+    return replace(data, root=None) == DataConfig()
+
+
+def _data_of_run(source: str) -> DataConfig | None:
+    """What a run in this folder was trained on; None where there is no run, or it does not say."""
+    if source not in SHIPPED:
+        with suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            written = yaml.safe_load((Path(source).expanduser() / "config.yaml").read_text())
+            return DataConfig(**as_written(written["data"]))
+    return None
+
+
+def misfit(data: Images, classifier: nn.Module) -> str | None:
+    """Why these cannot be images of the classes that the classifier was made for, as far as one can see, and what to
+    do, in one line; None where nothing speaks against it."""
+    shape, takes = data.images.shape[1:], tuple(classifier.input_shape)
+    theirs, own = data.class_names, getattr(classifier, "class_names", None)
+    unnamed = own in (None, tuple(map(str, range(classifier.num_classes))))  # then they may be anything's
+    same_classes = len(theirs) == classifier.num_classes and (unnamed or theirs == own)
+    if same_classes and shape == takes:
+        return None
+    if same_classes and takes[1] == takes[2] and takes[0] in (1, 3):
+        way_out = f"--data.image_size {takes[1]} --data.channels {takes[0]}"
+    else:
+        way_out = "--data.name SET, or --data.name folder --data.folder DIR"
+    named = ["", ""] if len(theirs) != classifier.num_classes or unnamed else [f" ({_some(n)})" for n in (theirs, own)]
+    return (
+        f"the test images are {_by(shape)} in {len(theirs)} classes{named[0]}, the classifier takes {_by(takes)}"
+        f" in {classifier.num_classes}{named[1]}: give it its own with {way_out}"
+    )
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ themselves: `input_shape`, `num_classes`, `reject_class` and `features`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -21,9 +22,20 @@ class Classifier(Pretrained):
     channels: 1 for grey, 3 for colour.
     num_classes: how many classes the data has.
     reject_class: give one more logit, the last, that says "none of these"; num_classes does not count it.
+    class_names: what to call the classes, as in the data. Default: 0, 1, 2 ...
+
+    Raises UserError where there is not a name for each class.
     """
 
-    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
+    def __init__(
+        self,
+        *,
+        image_size: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        reject_class: bool = False,
+        class_names: Sequence[str] | None = None,
+    ):
         super().__init__()
         self.config = {
             "image_size": image_size,
@@ -31,6 +43,12 @@ class Classifier(Pretrained):
             "num_classes": num_classes,
             "reject_class": reject_class,
         }
+        names = tuple(map(str, range(num_classes))) if class_names is None else tuple(class_names)
+        if len(names) != num_classes:
+            raise UserError(f"{num_classes} classes need as many names, got {len(names)}: {', '.join(names)}")
+        self.class_names = names
+        if names != tuple(map(str, range(num_classes))):  # else a folder is as older versions wrote it
+            self.config["class_names"] = list(names)
         self.input_shape = (channels, image_size, image_size)
         self.num_classes = num_classes
         self.reject_class = reject_class
@@ -53,8 +71,19 @@ class SoftmaxRegression(Classifier):
     It sees pixels as they are, in [0, 1], so that a pixel which is always black keeps weight zero.
     """
 
-    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
-        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+    def __init__(
+        self,
+        *,
+        image_size: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        reject_class: bool = False,
+        class_names: Sequence[str] | None = None,
+    ):
+        super().__init__(
+            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
+            class_names=class_names,
+        )  # fmt: skip
         self.logits = nn.Linear(channels * image_size**2, self.num_logits)
         nn.init.zeros_(self.logits.weight)
         nn.init.zeros_(self.logits.bias)
@@ -70,8 +99,19 @@ class LeNet(Classifier):
     Layers that an objective can name: conv1, relu1, pool1, conv2, relu2, pool2, hidden, relu3, logits.
     """
 
-    def __init__(self, *, image_size: int = 28, channels: int = 1, num_classes: int = 10, reject_class: bool = False):
-        super().__init__(image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class)
+    def __init__(
+        self,
+        *,
+        image_size: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        reject_class: bool = False,
+        class_names: Sequence[str] | None = None,
+    ):
+        super().__init__(
+            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
+            class_names=class_names,
+        )  # fmt: skip
         side = ((image_size - 4) // 2 - 4) // 2  # each convolution takes off 4 pixels, each pooling halves
         if side < 1:
             raise UserError(f"LeNet needs images of at least 16 pixels, got image_size={image_size}")
@@ -96,5 +136,6 @@ def reject_index(classifier: nn.Module) -> int | None:
 
 
 def class_names(classifier: nn.Module) -> tuple[str, ...]:
-    """What to call the classes when nothing else is known: 0, 1, 2 ..., and "none" for a reject class."""
-    return (*map(str, range(classifier.num_classes)), *["none"] * classifier.reject_class)
+    """What the classifier calls its classes, 0, 1, 2 ... where it does not know, and "none" for a reject class."""
+    names = getattr(classifier, "class_names", None) or map(str, range(classifier.num_classes))
+    return (*names, *["none"] * classifier.reject_class)

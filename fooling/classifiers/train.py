@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from fooling.classifiers.frozen import logits_of
 from fooling.classifiers.networks import MODELS, Classifier, Model
 from fooling.data.batches import Batches
-from fooling.data.load import DataConfig, load_config
+from fooling.data.load import DataConfig, held_out, load_config
 from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
 from fooling.run.optimizer import new_adam, new_network, update
@@ -94,8 +94,9 @@ class Training:
         self.share = run.processes.share(config.batch_size)
         channels, image_size = data.images.shape[1:3]
         make = partial(
-            MODELS[config.model], image_size=image_size, channels=channels, num_classes=len(data.class_names)
-        )
+            MODELS[config.model], image_size=image_size, channels=channels, num_classes=len(data.class_names),
+            class_names=data.class_names,
+        )  # fmt: skip
         self.classifier = new_network(make, seed_of(config.seed), run.device)
         self.optimizer = new_adam(self.classifier, config.learning_rate)
         self.state = {"classifier": self.classifier, "optimizer": self.optimizer}
@@ -131,11 +132,11 @@ def accuracy(classifier: nn.Module, data: Images, processes: Processes | None = 
 
 
 def labelled(config: DataConfig) -> tuple[Images, Images | None]:
-    """The training images, and the test images of a data set that has some apart."""
+    """The training images, and those that are held out for testing, if there are any."""
     data = load_config(config)
     if data.labels is None:
         raise UserError(f"a classifier needs labels, and {config.name} has none")
-    return data, None if config.name == "folder" else load_config(config, "test")
+    return data, held_out(config)
 
 
 _CARD = """\

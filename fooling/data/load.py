@@ -1,16 +1,17 @@
 """Named data sets, each as one uint8 tensor (n, c, h, w) and its labels.
 
-Those of fooling/data/named_sets.py by name, or a folder of images. What is encoded on disk, as JPEG or PNG, is decoded
-once into a memory-mapped cache (fooling/data/image_files.py).
+Those of fooling/data/named_sets.py by name, or a folder of images, of which a share is held out for testing. What is
+encoded on disk, as JPEG or PNG, is decoded once into a memory-mapped cache (fooling/data/image_files.py).
 """
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,11 +20,16 @@ from fooling.data.image_files import decode_once, list_image_files, source_of_fi
 from fooling.data.named_sets import Split, read, read_encoded
 from fooling.errors import UserError
 from fooling.images import Images
+from fooling.seeds import seed_of
 
 Name = Literal[
     "mnist", "fashion-mnist", "kmnist", "emnist-letters", "emnist-digits",
     "cifar10", "svhn", "stl10", "celeba", "lsun", "folder",
 ]  # fmt: skip
+
+
+class NothingHeldOut(UserError):
+    """A folder has no images for testing: too few for its share, or none were asked for."""
 
 
 @dataclass
@@ -51,6 +57,12 @@ class DataConfig:
     skip_broken: bool = False
     """For folder, celeba and lsun: leave out broken images, and count them, instead of stopping at the first."""
 
+    test_share: float = 0.1
+    """For folder: the share of the images that is held out for testing, and never trained on."""
+
+    split_seed: int = 0
+    """For folder: from which it follows, with their names, which images these are."""
+
 
 def load(
     name: Name = "mnist",
@@ -62,13 +74,18 @@ def load(
     image_size: int | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
+    test_share: float = 0.1,
+    split_seed: int = 0,
 ) -> Images:
     """The named data set as one uint8 tensor (n, c, h, w) with its labels; the arguments are those of DataConfig.
 
-    A folder of your own has no splits: it is all there is, whichever is asked for.
+    Of a folder of your own, "test" gives about `test_share` of the images and "train" the others. Which they are
+    follows from `split_seed` and the name of each below the folder, so that another file moves none; each class keeps
+    one to train on, however small.
 
-    Raises UserError for an unknown name, an impossible setting or damaged files, and MissingFile, which says what was
-    looked for and where, for data that is neither on disk nor within reach of a download.
+    Raises UserError for an unknown name, an impossible setting or damaged files, and where no image is held out and
+    "test" is asked for; MissingFile, which says what was looked for and where, for data that is neither on disk nor
+    within reach of a download.
     """
     if name not in get_args(Name):
         raise UserError(f"unknown data set {name!r}: expected one of {', '.join(get_args(Name))}")
@@ -80,15 +97,14 @@ def load(
         raise UserError(f"image_size must be at least 1 pixel, got {image_size}")
     if channels not in (None, 1, 3):
         raise UserError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
+    if not 0 <= test_share < 1:
+        raise UserError(f"test_share must be at least 0 and below 1, got {test_share}")
     root = Path(root).expanduser() if root is not None else default_root()
     settings = {"image_size": image_size or 64, "channels": channels or 3, "skip_broken": skip_broken}
     if name == "folder":
         if folder is None:
             raise UserError("data set 'folder' needs --data.folder DIR, the directory of your images")
-        folder = Path(folder).expanduser().resolve()
-        files = list_image_files(folder)
-        decoded = decode_once(source_of_files(folder.name, folder, files), root / "decoded", **settings)
-        return Images(decoded.images, *_class_folders(folder, [files[i] for i in decoded.kept]))
+        return _read_folder(Path(folder).expanduser().resolve(), split, root, test_share, split_seed, settings)
     if name in ("celeba", "lsun"):
         source = read_encoded(name, split, root, category=category)
         return Images(decode_once(source, root / "decoded", **settings).images, None)
@@ -101,9 +117,65 @@ def load_config(config: DataConfig, split: Split = "train") -> Images:
     return load(split=split, **vars(config))
 
 
+def held_out(config: DataConfig) -> Images | None:
+    """The images that a configuration holds out for testing; None for a folder of which there are none."""
+    try:
+        return load_config(config, "test")
+    except NothingHeldOut:
+        return None
+
+
+def as_written(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a DataConfig that a run wrote. What an older version did not write is what it did: it trained on
+    every image of a folder."""
+    older = {"test_share": 0.0} if settings.get("name") == "folder" else {}
+    return {**asdict(DataConfig()), **older, **settings}
+
+
 def default_root() -> Path:
     """Where downloads and decoded images live unless told otherwise: $FOOLING_CACHE, or ~/.cache/fooling."""
     return Path(os.environ.get("FOOLING_CACHE", "~/.cache/fooling")).expanduser()
+
+
+def _read_folder(
+    folder: Path, split: Split, root: Path, test_share: float, split_seed: int, settings: dict[str, Any]
+) -> Images:
+    """One part of a folder of images, in the order of their names.
+
+    All are decoded into one array, those to train on first: each part is a slice of it, and nothing is copied into
+    memory.
+    """
+    files = list_image_files(folder)
+    held = dict(zip(files, _held_out(folder, files, test_share, split_seed), strict=True))
+    files.sort(key=held.__getitem__)
+    # Each order has a cache folder of its own; where nothing is held out, that of older versions.
+    label = f"{folder.name[:40]}-test{test_share:g}-{split_seed}" if any(held.values()) else folder.name
+    decoded = decode_once(source_of_files(label, folder, files), root / "decoded", **settings)
+    kept = [files[i] for i in decoded.kept]
+    labels, names = _class_folders(folder, kept)
+    for_training = sum(not held[file] for file in kept)
+    part = slice(for_training) if split == "train" else slice(for_training, None)
+    if not len(decoded.images[part]):
+        if split == "train":
+            raise UserError(f"none of the images in {folder} that are to be trained on can be read")
+        raise NothingHeldOut(
+            f"none of the {len(kept)} images in {folder} is held out for testing, with --data.test_share"
+            f" {test_share:g}: give a larger share, or more images"
+        )
+    return Images(decoded.images[part], None if labels is None else labels[part], names)
+
+
+def _held_out(folder: Path, files: Sequence[Path], share: float, seed: int) -> list[bool]:
+    """Which files are for testing: each by its own name and the seed, so that another file moves none; but one of each
+    class never."""
+    names = [file.relative_to(folder) for file in files]
+    # macOS writes an accent as a letter of its own: the same name is to have the same number everywhere.
+    ranks = [seed_of(seed, "held out", unicodedata.normalize("NFC", name.as_posix())) / 2**63 for name in names]
+    first: dict[str, float] = {}
+    of_class = [name.parts[0] if len(name.parts) > 1 else "" for name in names]
+    for label, rank in zip(of_class, ranks, strict=True):
+        first[label] = max(rank, first.get(label, 0.0))
+    return [rank < min(share, first[label]) for label, rank in zip(of_class, ranks, strict=True)]
 
 
 def _class_folders(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...]]:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from filelock import FileLock, Timeout
 
+from fooling.data.load import DataConfig, as_written
 from fooling.errors import UserError
 from fooling.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def take(folder: Path) -> FileLock:
@@ -35,18 +40,38 @@ def take(folder: Path) -> FileLock:
     return lock
 
 
-def refuse_changed_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write a run's settings, or raise UserError naming those that differ from what is written there already."""
-    file = folder / "config.yaml"
+def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
+    """Write a run's settings, or raise UserError naming those that differ from what is written there already.
+
+    What is not written there is a setting that code of its day did not have: it is what that did, its default.
+    """
+    file, settings = folder / "config.yaml", asdict(config)
     if not file.exists():
         write_text(yaml.safe_dump(settings, sort_keys=False), file)
         return
-    before, now = _flat(yaml.safe_load(file.read_text())), _flat(settings)
+    before, now = _flat(_completed(yaml.safe_load(file.read_text()), config)), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.
     changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
     if changed:
         said = ", ".join(f"{k} was {before.get(k)} and is {now.get(k)}" for k in sorted(changed))
-        raise UserError(f"{folder} holds a run with other settings: {said}; restore them, or choose another --name")
+        restored = " ".join(f"--{k} {'null' if before.get(k) is None else before.get(k)}" for k in sorted(changed))
+        raise UserError(
+            f"{folder} holds a run with other settings: {said}; restore them ({restored}), or choose another --name"
+        )
+
+
+def _completed(written: dict[str, Any], config: DataclassInstance) -> dict[str, Any]:
+    """The settings that were written of such a config, and the defaults of those that were not."""
+    if isinstance(config, DataConfig):
+        return as_written(written)
+    completed = dict(written)
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            completed[field.name] = _completed(written.get(field.name) or {}, value)
+        elif field.name not in written:
+            completed[field.name] = field.default if field.default_factory is MISSING else field.default_factory()
+    return completed
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

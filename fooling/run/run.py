@@ -210,7 +210,7 @@ class Run:
     def _open_folder(self) -> dict[str, Any] | None:
         lock = take(self.folder)
         self._host.callback(lock.release)
-        refuse_changed_settings(self.folder, asdict(self.config))
+        refuse_changed_settings(self.folder, self.config)
         for partial in self.folder.glob("checkpoints/.*.partial"):
             shutil.rmtree(partial)
         resumed = newest_whole_checkpoint(self.folder)

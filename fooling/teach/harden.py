@@ -237,6 +237,7 @@ class Teaching:
             image_size=image_size,
             channels=channels,
             num_classes=len(self.data.class_names),
+            class_names=self.data.class_names,
             reject_class=self.config.target in ("reject", "both"),
         )
         return new_network(make, seed_of(self.config.seed, _WEIGHTS, number), self.run.device)

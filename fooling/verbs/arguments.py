@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fooling.classifiers.load import InputConfig, open_classifier
+from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier
 from fooling.classifiers.networks import class_names
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import MissingFile, UserError, require_positive
@@ -32,7 +33,8 @@ class VerbConfig:
     """The images that a package.module:factory takes."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    """The test images, and what their classes are called."""
+    """The test images, and what their classes are called. Default: what the run that --model names was trained on, else
+    MNIST; at the size that the classifier takes."""
 
     seed: int = 0
     """From which all randomness follows."""
@@ -51,32 +53,36 @@ def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | Non
     require_positive(steps=steps, step_size=1.0 if step_size is None else step_size)
 
 
-def opened(config: VerbConfig) -> tuple[nn.Module, Images, tuple[str, ...]]:
-    """The classifier, the test images and what the classes are called."""
+def opened(config: VerbConfig) -> tuple[nn.Module, Images | None, tuple[str, ...]]:
+    """The classifier, the test images and what the classes are called.
+
+    No test images where those of the classifier's own run are not at hand: it can be fooled without.
+    """
     classifier = open_classifier(config.model, config.input)
-    data = load_config(config.data, "test")
+    wanted = data_for({config.model: classifier}, config.data)
+    try:
+        data = load_config(wanted, "test")
+    except UserError as error:
+        if wanted.name == config.data.name:  # somebody asked for it
+            raise
+        print(f"left out: {error}")
+        return classifier, None, class_names(classifier)
     names = class_names(classifier)
     known = data.class_names if fits(data, classifier) else ()
     return classifier, data, (*known, *names[len(known) :])
 
 
-def fits(data: Images, classifier: nn.Module) -> bool:
+def fits(data: Images | None, classifier: nn.Module) -> TypeGuard[Images]:
     """Whether these are images of the classes that the classifier was made for, as far as one can see."""
-    return data.images.shape[1:] == classifier.input_shape and len(data.class_names) == classifier.num_classes
+    return data is not None and misfit(data, classifier) is None
 
 
-def fitting(data: Images, classifier: nn.Module) -> Images:
-    if not fits(data, classifier):
-        raise UserError(
-            f"the test images are {_shape(data.images.shape[1:])} in {len(data.class_names)} classes, the classifier"
-            f" takes {_shape(classifier.input_shape)} in {classifier.num_classes}: name others with --data.name,"
-            " or an image of yours with --image"
-        )
+def fitting(data: Images | None, classifier: nn.Module) -> Images:
+    """The data that fits. Raises UserError where it does not, or there is none."""
+    why = "there are no test images" if data is None else misfit(data, classifier)
+    if data is None or why:
+        raise UserError(f"{why}; or name an image of yours with --image")
     return data
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:

@@ -18,4 +18,4 @@ def test_a_judge_that_cannot_be_leant_on_is_warned_of(accuracy, warned):
     score = JudgeScore(accuracy, 1200)
     assert f"{100 * accuracy:.1f} % of 1,200 held-out images right" in score.words
     assert (score.warning is not None) == warned
-    assert score.warning is None or "\n" not in score.warning and score.words in score.warning
+    assert not score.warning or ("\n" not in score.warning and score.words in score.warning)

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from fooling.data.batches import Batches
-from fooling.data.load import DataConfig, load, load_config
+from fooling.data.load import DataConfig, held_out, load, load_config
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images, to_float
 from fooling.seeds import seed_of
@@ -307,11 +307,12 @@ def test_an_image_missing_from_celeba_is_named_or_skipped(tmp_path, trusting):
         ({"split": "valid"}, "unknown split 'valid': expected train or test"),
         ({"image_size": 0}, "image_size must be at least 1"),
         ({"channels": 2}, "channels must be 1 .* or 3"),
+        ({"test_share": 1.0}, "test_share must be at least 0 and below 1"),
         ({"name": "folder"}, "needs --data.folder"),
         ({"name": "folder", "folder": "/no/such/place"}, "no such folder: /no/such/place"),
         ({"name": "lsun", "category": "../x", "root": "/no/such/place"}, "x_train_lmdb"),
     ],
-    ids=["name", "split", "size", "channels", "no folder", "missing folder", "category"],
+    ids=["name", "split", "size", "channels", "share", "no folder", "missing folder", "category"],
 )
 def test_impossible_settings_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
@@ -377,9 +378,73 @@ def test_labels_stay_with_their_images_when_broken_ones_are_skipped(tmp_path):
         Image.new("L", (4, 4), 50 * i).save(tmp_path / "set" / name)
     (tmp_path / "set" / "a" / "1.png").write_bytes(b"not a picture")
     options = dict(folder=tmp_path / "set", root=tmp_path / "cache", image_size=4, channels=1, skip_broken=True)
+    options["test_share"] = 0
     for _ in range(2):  # decoded, and read again
         data = load("folder", **options)
         assert data.images[:, 0, 0, 0].tolist() == [50, 100] and data.labels.tolist() == [0, 1]
+
+
+def folder_of(folder, names):
+    """Images of which each has a colour of its own."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        colour = tuple(hashlib.sha256(name.encode()).digest()[:3])
+        Image.new("RGB", (4, 4), colour).save(folder / name)
+    return folder
+
+
+NAMES = [f"{kind}/{i}.png" for kind in ("cats", "dogs") for i in range(100)]
+
+
+def parts(folder, **options):
+    """The colours to train on, and those held out."""
+    options = dict(folder=folder, root=folder.parent / "cache", image_size=4, **options)
+    return [{tuple(c) for c in load("folder", split, **options).images[:, :, 0, 0].tolist()} for split in SPLITS]
+
+
+SPLITS = ("train", "test")
+
+
+def test_a_share_of_a_folder_is_held_out_and_another_image_moves_none(tmp_path):
+    folder = folder_of(tmp_path / "set", NAMES)
+    train, test = parts(folder)
+    assert not train & test and len(train | test) == 200 and 10 < len(test) < 35
+    folder_of(folder, [f"birds/{i}.png" for i in range(50)] + ["cats/00.png", "dogs/zz.png"])
+    more_train, more_test = parts(folder)
+    assert train < more_train and test < more_test and len(more_train | more_test) == 252
+    largest = parts(folder, test_share=0.5)[1]
+    assert more_test < largest and 90 < len(largest) < 165
+    assert parts(folder, split_seed=1)[1] != more_test
+
+
+def test_both_parts_have_their_own_labels_and_are_slices_of_one_array(tmp_path):
+    folder = folder_of(tmp_path / "set", NAMES)
+    everything = load("folder", folder=folder, root=tmp_path, image_size=4, test_share=0)
+    label_of = dict(zip(map(tuple, everything.images[:, :, 0, 0].tolist()), everything.labels.tolist(), strict=True))
+    assert len(everything) == 200
+    for split in SPLITS:
+        data = load("folder", split, folder=folder, root=tmp_path, image_size=4)
+        assert [label_of[tuple(c)] for c in data.images[:, :, 0, 0].tolist()] == data.labels.tolist()
+        assert data.class_names == ("cats", "dogs") and 0 < data.labels.float().mean() < 1
+        assert data.images.untyped_storage().nbytes() == everything.images.nbytes  # nothing was copied out of it
+
+
+@pytest.mark.parametrize("options", [{"test_share": 0}, {"test_share": 0.001}])
+def test_where_nothing_is_held_out_all_is_for_training_and_that_is_said(tmp_path, options):
+    folder = folder_of(tmp_path / "set", ["a/1.png", "a/2.png", "b/3.png"])
+    config = DataConfig(name="folder", folder=str(folder), root=str(tmp_path), image_size=4, **options)
+    assert len(load_config(config)) == 3 and held_out(config) is None
+    with pytest.raises(
+        UserError, match=r"none of the 3 images in .* is held out for testing, with --data.test_share 0"
+    ):
+        load_config(config, "test")
+
+
+def test_every_class_keeps_an_image_to_train_on(tmp_path):
+    folder = folder_of(tmp_path / "set", [f"{k}/only.png" for k in range(20)] + [f"{k}/b.png" for k in range(3)])
+    options = dict(folder=folder, root=tmp_path, image_size=4, test_share=0.99)
+    assert set(load("folder", **options).labels.tolist()) == set(range(20))
+    assert len(load("folder", "test", **options)) == 3
 
 
 # ---- batches
