@@ -10,6 +10,7 @@ A thousand noise images, each changed until the network is 99 % sure of a 3:
 """
 
 import importlib
+from typing import Any
 
 _PUBLIC = {
     "audit.attacks": ["Adaptive", "Best", "Bounds", "Climb", "Transfer"],
@@ -59,7 +60,9 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str):  # PEP 562: importing the package is cheap, torch is loaded with the first name asked for
+def __getattr__(name: str) -> Any:  # PEP 562: importing the package is cheap, torch comes with the first name asked for
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("fooling-gan")
     if name not in _HOME:
         raise AttributeError(f"module 'fooling' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fooling.{_HOME[name]}"), name)

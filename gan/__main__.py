@@ -6,10 +6,16 @@ from fooling import cli
 
 VERBS = {
     "train": cli.Verb(
-        "gan.train:train", "train a generator against a discriminator, or go on with a run", many_processes=True
+        "gan.train:train",
+        "train a generator against a discriminator, or go on with a run",
+        many_processes=True,
+        first=(
+            "name", "data.name", "data.folder", "data.image_size", "kimg", "batch_size", "optimizer.learning_rate",
+            "seed", "threads", "wandb.mode",
+        ),
     ),
     "sample": cli.Verb("gan.sample:sample", "draw images from a trained generator"),
-}
+}  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

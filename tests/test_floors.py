@@ -7,6 +7,7 @@ from conftest import ROOT
 
 FLOORS = [
     {"errors", "seeds"},
+    {"options"},
     {"files", "images", "pretrained", "cli"},
     {"data"},
     {"run"},
