@@ -21,6 +21,7 @@ from fooling.classifiers.networks import Classifier
 from fooling.data.load import DataConfig, as_written
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
+from fooling.options.settings import Settings
 from fooling.pretrained import HUB, WEIGHTS
 
 Shipped = Literal["lenet", "softmax", "harden"]
@@ -87,7 +88,7 @@ class Adapted(nn.Module):
 
 
 @dataclass
-class InputConfig:
+class InputConfig(Settings):
     """The images that a package.module:factory takes; classifiers of ours know this themselves. See Adapted."""
 
     shape: list[int] | None = None

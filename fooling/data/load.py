@@ -20,6 +20,7 @@ from fooling.data.image_files import decode_once, list_image_files, source_of_fi
 from fooling.data.named_sets import Split, read, read_encoded
 from fooling.errors import UserError
 from fooling.images import Images
+from fooling.options.settings import Settings
 from fooling.seeds import seed_of
 
 Name = Literal[
@@ -33,7 +34,7 @@ class NothingHeldOut(UserError):
 
 
 @dataclass
-class DataConfig:
+class DataConfig(Settings):
     """Which images to use, and where they are."""
 
     name: Name = "mnist"

@@ -16,11 +16,12 @@ from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
 from fooling.errors import require_positive
 from fooling.files import write_json
+from fooling.options.settings import Settings
 from fooling.run.processes import Processes
 
 
 @dataclass
-class AttackConfig:
+class AttackConfig(Settings):
     """The fresh attack after each round: climbs from uniform noise towards every class in turn, anywhere in the box."""
 
     count: int = 1000

@@ -30,13 +30,14 @@ from fooling.climb.step_rules import VariedRule
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import UserError
 from fooling.images import Images, to_float
+from fooling.options.settings import Settings
 from fooling.pretrained import Pretrained
 
 _REMEMBERED = 10_000  # places of a persistent pool
 
 
 @dataclass
-class ClimbConfig:
+class ClimbConfig(Settings):
     """The short climbs that make negatives inside a batch."""
 
     steps: int = 10
@@ -57,7 +58,7 @@ class ClimbConfig:
 
 
 @dataclass
-class NegativesConfig:
+class NegativesConfig(Settings):
     """How many negatives of each kind go into a batch, over all processes."""
 
     climbed: int = 0

@@ -18,11 +18,12 @@ from fooling.classifiers.networks import class_names
 from fooling.data.load import DataConfig, load_config
 from fooling.errors import MissingFile, UserError, require_positive
 from fooling.images import Images, to_float
+from fooling.options.settings import Settings
 from fooling.run.tracking import WandbConfig
 
 
 @dataclass
-class VerbConfig:
+class VerbConfig(Settings):
     """What every verb can be told."""
 
     model: str = "lenet"
