@@ -80,7 +80,7 @@ def generator_step(
         weight = len(fake) / len(fakes)
         (losses.mean() * weight).backward()
         _add(figures, {"generator_loss": losses}, weight)
-    fakes.backward(torch.cat([fake.grad for fake in seen]))
+    fakes.backward(torch.cat([fake.grad for fake in seen if fake.grad is not None]))
     return figures
 
 

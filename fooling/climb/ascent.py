@@ -20,7 +20,7 @@ from fooling.climb.criteria import Confident
 from fooling.climb.objectives import Objective
 from fooling.climb.parametrizations import Parametrization
 from fooling.climb.per_image import PerImage, at
-from fooling.climb.step_rules import RuleName, make_rule
+from fooling.climb.step_rules import RuleName, StepRule, make_rule
 from fooling.errors import UserError
 from fooling.images import blurred, check_images
 from fooling.seeds import seed_of
@@ -75,7 +75,7 @@ def ascend(
     *,
     until: float | Criterion | None = None,
     steps: int = 100,
-    step: RuleName | PerImage | None = None,
+    step: RuleName | StepRule | None = None,
     step_size: float | None = None,
     decay: float = 0.0,
     ball: tuple[str, float] | None = None,
@@ -209,7 +209,7 @@ class _Climbers(PerImage):
     starts: Tensor  # images (n, c, h, w)
     objective: Objective
     until: Criterion | None
-    rule: PerImage  # from gradients to directions, with what it remembers of each image
+    rule: StepRule  # from gradients to directions, with what it remembers of each image
 
     @property
     def everybody(self) -> Tensor:

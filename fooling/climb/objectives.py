@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +96,7 @@ class Sum(Objective):
 
     def score(self, outputs: Outputs) -> Tensor:
         terms = zip(self.weights, self.objectives, strict=True)
-        return sum(weight * objective.score(outputs) for weight, objective in terms)
+        return reduce(add, (weight * objective.score(outputs) for weight, objective in terms))
 
     def __repr__(self) -> str:
         text = ""
@@ -249,7 +251,8 @@ def _unit(outputs: Outputs, layer: str, index: tuple[int, ...]) -> Tensor:
     shape = activation.shape[1:]
     if len(index) > len(shape) or any(not 0 <= i < size for i, size in zip(index, shape, strict=False)):
         raise UserError(f"no {list(index)} in layer {layer!r}: each image's output there has shape {tuple(shape)}")
-    return activation[(slice(None), *index)]
+    where: tuple[slice | int, ...] = (slice(None), *index)
+    return activation[where]
 
 
 def _not_none(reject: int | None) -> int:
@@ -269,7 +272,7 @@ class Either(Objective):
     """A class for each image; its margin where `margins`, else its log-probability."""
 
     def __init__(self, target: Tensor, margins: Tensor):
-        self.target, self.margins = as_target(target), margins
+        self.target, self.margins = target, margins
 
     def score(self, outputs: Outputs) -> Tensor:
         own = at(outputs.logits, self.target)

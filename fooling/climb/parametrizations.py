@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +20,8 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from fooling.climb.starts import low_passed, shuffled
-from fooling.data.load import load
+from fooling.climb.step_rules import RuleName
+from fooling.data.load import Name, load
 from fooling.errors import UserError
 from fooling.images import Images, check_images, to_float
 from fooling.seeds import seed_of
@@ -32,7 +32,7 @@ MNIST_SHAPE = (1, 28, 28)
 class Parametrization:
     """Base: `params`, float (n, ...), and what they mean."""
 
-    step = "adam"  # the step rule and size that suit these parameters; see fooling/climb/step_rules.py
+    step: RuleName = "adam"  # the step rule and size that suit these parameters; see fooling/climb/step_rules.py
     step_size = 0.05
     in_pixels = False  # whether params are the images themselves, so that a blur or a ball has a meaning
 
@@ -110,7 +110,7 @@ class Pixels(Parametrization):
         return cls.flat(n, 1.0, shape=shape)
 
     @classmethod
-    def of(cls, data: Images | str | os.PathLike, n: int | None = None, *, seed: int = 0) -> Self:
+    def of(cls, data: Images | Name, n: int | None = None, *, seed: int = 0) -> Self:
         """n images of a data set (or of one named as in `load`: its test split), drawn without replacement."""
         data = data if isinstance(data, Images) else load(data, "test")
         n = len(data) if n is None else n

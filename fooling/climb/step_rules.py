@@ -19,46 +19,53 @@ RuleName = Literal["plain", "sign", "std", "mean-abs", "l2", "momentum", "adam"]
 _TINY = 1e-12  # keeps 0 / 0 at 0 without touching any gradient that is alive
 
 
-class Plain(PerImage):
+class StepRule(PerImage):
+    """Base: gradients (n, ...) to directions of the same shape; what it remembers of each image it keeps in tensors."""
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Plain(StepRule):
     """The gradient itself."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient
 
 
-class Sign(PerImage):
+class Sign(StepRule):
     """Its sign: the longest step in an L-inf ball (Goodfellow et al. 2014, arXiv:1412.6572, section 4)."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient.sign()
 
 
-class Std(PerImage):
+class Std(StepRule):
     """Divided by its standard deviation over the image."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient / _like(gradient, gradient.flatten(1).std(1) + _TINY)
 
 
-class MeanAbs(PerImage):
+class MeanAbs(StepRule):
     """Divided by its mean absolute value over the image, as in DeepDream."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient / _like(gradient, gradient.flatten(1).abs().mean(1) + _TINY)
 
 
-class UnitL2(PerImage):
+class UnitL2(StepRule):
     """Divided by its L2 norm over the image: the longest step in an L2 ball."""
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient / _like(gradient, torch.linalg.vector_norm(gradient.flatten(1), dim=1) + _TINY)
 
 
-class Momentum(PerImage):
+class Momentum(StepRule):
     """The sign of a running sum of gradients, each divided by its mean absolute value (MI-FGSM: Dong et al. 2018,
     arXiv:1710.06081, equations 6 and 7, with mu = 0.9)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.velocity: Tensor | float = 0.0
 
     def __call__(self, gradient: Tensor) -> Tensor:
@@ -66,10 +73,10 @@ class Momentum(PerImage):
         return self.velocity.sign()
 
 
-class Adam(PerImage):
+class Adam(StepRule):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1) with beta = (0.9, 0.999)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.mean: Tensor | float = 0.0
         self.square: Tensor | float = 0.0
         self.count = 0
@@ -82,12 +89,12 @@ class Adam(PerImage):
         return mean / (square.sqrt() + 1e-8)
 
 
-_RULES = {
+_RULES: dict[RuleName, type[StepRule]] = {
     "plain": Plain, "sign": Sign, "std": Std, "mean-abs": MeanAbs, "l2": UnitL2, "momentum": Momentum, "adam": Adam,
 }  # fmt: skip
 
 
-def make_rule(name: RuleName | PerImage) -> PerImage:
+def make_rule(name: RuleName | StepRule) -> StepRule:
     """A new step rule of that name, with nothing remembered; a rule of the caller's own is taken as it is."""
     if isinstance(name, PerImage):
         return name
@@ -96,7 +103,7 @@ def make_rule(name: RuleName | PerImage) -> PerImage:
     return _RULES[name]()
 
 
-class VariedRule(PerImage):
+class VariedRule(StepRule):
     """A step of its own for each image: its size (n,), its momentum (n,), by default 0, and its rule: those that are
     `normalised`, bool (n,), have a root mean square of the size, the others, by default all, are its sign."""
 

@@ -182,7 +182,7 @@ def _initialise(network: nn.Module, normalization: Normalization) -> None:
                 nn.init.normal_(module.weight, 0, 0.02)
             else:
                 # A transposed convolution keeps its inputs where others keep their outputs.
-                mode = "fan_out" if isinstance(module, nn.ConvTranspose2d) else "fan_in"
+                mode: Literal["fan_in", "fan_out"] = "fan_out" if isinstance(module, nn.ConvTranspose2d) else "fan_in"
                 nn.init.kaiming_normal_(module.weight, a=0.2, mode=mode)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
