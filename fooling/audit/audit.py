@@ -12,19 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from fooling.audit.examine import Effort, Examination, examine
-from fooling.audit.report import audit_page, audit_pictures, table
-from fooling.classifiers.frozen import check_fit
-from fooling.classifiers.judge import trained_judge
-from fooling.classifiers.load import InputConfig, open_classifier, trained_classifier
-from fooling.classifiers.networks import MODELS, reject_index
+from fooling.audit.page import audit_page
+from fooling.audit.report import audit_pictures, table
+from fooling.audit.verdict import verdict
+from fooling.classifiers.judge import score_judge, trained_judge
+from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier, trained_classifier
+from fooling.classifiers.networks import MODELS
 from fooling.data.load import DataConfig, load, load_config
 from fooling.errors import MissingFile, UserError
-from fooling.images import Images, to_float
+from fooling.images import Images
+from fooling.options.settings import Settings
 from fooling.run.results import Results
 from fooling.run.tracking import WandbConfig
 
@@ -33,7 +36,7 @@ THOROUGH = Effort(images=100, steps=500, restarts=5, walks=100, walk_steps=300)
 
 
 @dataclass
-class AuditConfig:
+class AuditConfig(Settings):
     """Attack classifiers afresh, in every way, and report."""
 
     models: list[str]
@@ -46,7 +49,7 @@ class AuditConfig:
     """The images that a package.module:factory takes."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    """The data that the classifiers were made for."""
+    """The data that the classifiers were made for. Default: that of the runs among them, else mnist."""
 
     others: list[str] = field(default_factory=lambda: ["mnist", "fashion-mnist"])
     """Other data sets to start from, besides the classifiers' own; those that are not at hand are left out, with a line
@@ -82,21 +85,27 @@ class AuditConfig:
 
 
 def audit(config: AuditConfig) -> Path:
-    """Audit as configured, print the table, and return the folder of audit.html, its pictures and summary.json.
+    """Audit as configured, print the table and the verdicts, and return the folder of audit.html, its pictures and
+    summary.json.
 
     Raises UserError, before anything is attacked, for a classifier that cannot be loaded or does not fit the data; and
     for one that cannot be climbed, after writing what was found out about those before it.
     """
+    classifiers = {source: open_classifier(source, config.input) for source in dict.fromkeys(config.models)}
+    config = replace(config, data=data_for(classifiers, config.data))
     data = load_config(config.data, "test")
     if data.labels is None:
         raise UserError(f"an audit needs labels, and {config.data.name} has none")
     if len(data.class_names) < 2:
         raise UserError(f"an audit needs two classes or more, and {config.data.name} has {len(data.class_names)}")
-    classifiers = {source: open_classifier(source, config.input) for source in dict.fromkeys(config.models)}
     for source, classifier in classifiers.items():
-        _check_fits(source, classifier, data)
+        if (wrong := misfit(data, classifier)) is not None:
+            raise UserError(f"{source}: {wrong}")
     results = Results("audit", config.output, config.wandb, asdict(config))
     others, judge = _others(config, data), trained_judge(config.data)
+    score = score_judge(judge, config.data)
+    if score is not None:
+        print(f"warning: {score.warning}" if score.warning else score.words)
     known = [trained_classifier(name) for name in MODELS] if replace(config.data, root=None) == DataConfig() else []
     if not known:
         print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
@@ -106,7 +115,9 @@ def audit(config: AuditConfig) -> Path:
         for label, classifier in zip(_labels(list(classifiers)), classifiers.values(), strict=True):
             another = _another(classifier, known)
             try:
-                reports.append(examine(label, classifier, data, others, judge, another, effort, seed=config.seed))
+                reports.append(
+                    examine(label, classifier, data, others, judge, another, effort, seed=config.seed, score=score)
+                )
             except UserError as error:
                 raise UserError(f"{label}: {error}") from error
     finally:  # one that cannot be climbed, or Ctrl-C, does not lose what was found out about those before
@@ -121,9 +132,9 @@ def _write(reports: list[Examination], results: Results, effort: Effort, seed: i
         pictures = audit_pictures(reports)
         for name, picture in pictures.items():
             results.picture(name, picture)
-        results.text("audit.html", audit_page(reports, pictures, effort, seed=seed))
+        results.text("audit.html", audit_page(reports, effort, seed=seed))
         results.numbers(
-            {"classifiers": {report.label: report.numbers() for report in reports}},
+            {"judge": asdict(judge) if (judge := reports[0].judge) else None, "classifiers": _summary(reports)},
             **{f"{r.label}/{kind}": found["box"].images for r in reports for kind, found in r.found.items()},
         )
         results.tracker.log(
@@ -131,13 +142,8 @@ def _write(reports: list[Examination], results: Results, effort: Effort, seed: i
         )
 
 
-def _check_fits(source: str, classifier: nn.Module, data: Images) -> None:
-    check_fit(classifier, to_float(data.images[:1]))
-    classes = reject_index(classifier) or classifier.num_classes
-    if classes != len(data.class_names):
-        raise UserError(
-            f"{source} has {classes} classes, the data {len(data.class_names)}: name its own with --data.name"
-        )
+def _summary(reports: Sequence[Examination]) -> dict[str, dict[str, Any]]:
+    return {report.label: {"verdict": asdict(verdict(report)), **report.numbers()} for report in reports}
 
 
 def _others(config: AuditConfig, data: Images) -> dict[str, Images]:

@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from fooling.audit.attacks import SURE, Transfer, attacks, log_probability
 from fooling.audit.battery import OTHER_CLASSES, Found, images_of, images_of_others, run_battery, starts_of
-from fooling.audit.masking import Masking, look_for_masking
+from fooling.audit.masking import RADII, Masking, look_for_masking
 from fooling.audit.scores import calibration_error, figures_of, scale_to_certainty
 from fooling.audit.walkout import WalkOut, walk_out
 from fooling.classifiers.frozen import frozen, logits_of, probabilities
-from fooling.classifiers.judge import recognised
+from fooling.classifiers.judge import JudgeScore, recognised
 from fooling.classifiers.networks import reject_index
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import KINDS
 from fooling.images import Images, to_float
+from fooling.run.progress import Count
 from fooling.seeds import seed_of
 
 RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
@@ -53,6 +53,7 @@ class Examination:
         that the judge still recognises.
     masking: what was found by those who look for a hidden gradient.
     caveats: what else makes the figures say less than they seem to.
+    judge: how well the judge reads, on which all of rubbish and recognised rests; None: nobody has measured it.
     """
 
     label: str
@@ -68,6 +69,7 @@ class Examination:
     walk_figures: dict[str, dict[str, float]] = field(default_factory=dict)
     masking: Masking | None = None
     caveats: list[str] = field(default_factory=list)
+    judge: JudgeScore | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -75,12 +77,16 @@ class Examination:
         return [*self.caveats, *(self.masking.signs if self.masking else [])]
 
     def overall(self, budget: str) -> dict[str, float]:
-        """The means over all kinds of start that are rubbish; of the fewest steps, the least."""
+        """The means over all kinds of start that are rubbish; of the fewest steps, the least; of images, the sum."""
         rows = [figures[budget] for kind, figures in self.figures.items() if kind != OTHER_CLASSES]
         means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
         sure = sum(row["fooled_99"] for row in rows)
         seen = sum(row["fooled_99"] * row["recognised"] for row in rows if row["fooled_99"])
-        return means | {"recognised": seen / sure if sure else float("nan"), "steps": min(row["steps"] for row in rows)}
+        return means | {
+            "recognised": seen / sure if sure else float("nan"),
+            "steps": min(row["steps"] for row in rows),
+            "images": sum(row["images"] for row in rows),
+        }
 
     def numbers(self) -> dict[str, Any]:
         """All of it but the images, as plain values; None where there is no such number, or it is infinite."""
@@ -103,6 +109,7 @@ class Examination:
 def examine(
     label: str, classifier: nn.Module, data: Images, others: dict[str, Images], judge: nn.Module | None,
     other: nn.Module | None, effort: Effort, *, seed: int, say: Callable[[str], None] = print,
+    score: JudgeScore | None = None,
 ) -> Examination:  # fmt: skip
     """Attack one classifier in every way.
 
@@ -111,9 +118,11 @@ def examine(
     data: its test images with labels. others: further data sets, of images of the same shape.
     judge: which looks whether a fooling image shows the target. None: every success counts as rubbish.
     other: a network to transfer attacks from.
+    score: how well the judge reads.
     """
     classes = reject_index(classifier) or classifier.num_classes
     report, clean = _on_clean(label, classifier, data, classes, seed)
+    report.judge = score
     starts = starts_of(data, others, classes, effort.images, seed=seed)
     ways = attacks(restarts=effort.restarts, seed=seed_of(seed, "restarts"))
     transfer = {} if other is None else {"transfer, then adaptive steps": Transfer(other)}
@@ -123,30 +132,37 @@ def examine(
     places = _places(starts)
     whole: dict[str, Found] = {}
     reached: dict[str, Tensor] = {}
-    count = len(BUDGETS) * (len(ways) + len(transfer))
-    with tqdm(total=count, desc=f"attacking {label}", unit="attack", delay=2, leave=False, disable=None) as bar:
+    plan = [f"{name}, {words}" for words in ("near the start", "anywhere") for name in (*ways, *transfer)]
+    plan += ["walks out of real images", "evolution, without a gradient"]
+    plan += ["in balls of growing size"] * len(RADII) + ["with images of another network"] * len(transfer)
+    with Count(f"attacking {label}", len(plan), "attacks") as count:
+
+        def tick() -> None:
+            count.add(now=plan[min(count.done + 1, len(plan) - 1)])
+
         for budget, radius in BUDGETS.items():
-            settings = {"radius": radius, "steps": effort.steps, "tick": bar.update}
+            settings = {"radius": radius, "steps": effort.steps, "tick": tick}
             found = run_battery(classifier, judge, images, targets, ways, **settings)
             reached[budget] = found.sure.clone()  # by its own gradient, before another network helps
             run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
             if budget == "box":
                 found.take_over(whole["ball"])  # which is a part of the box
             whole[budget] = found
-    for budget, found in whole.items():
-        # Whoever tells rubbish by its confidence sees the likeliest class, and may be given the start as it is.
-        highest = torch.maximum(raw, probabilities(classifier, found.images)[:, :classes].amax(1))
-        for kind, place in places.items():
-            of_kind = found.select(place)
-            report.found.setdefault(kind, {})[budget] = of_kind
-            report.figures.setdefault(kind, {})[budget] = figures_of(of_kind, clean, raw[place], highest[place])
-    _walk_out(report, classifier, data, judge, classes, effort, seed)
-    report.masking = look_for_masking(
-        classifier, (images, targets), starts["uniform"], reached["box"][places["uniform"]],
-        other=other, judge=judge, class_names=data.class_names, steps=effort.steps,
-        evaluations=10 * effort.steps * len(ways) * classes,  # ten times what gradients had for one image of each class
-        seed=seed_of(seed, "masking"),
-    )  # fmt: skip
+        for budget, found in whole.items():
+            # Whoever tells rubbish by its confidence sees the likeliest class, and may be given the start as it is.
+            highest = torch.maximum(raw, probabilities(classifier, found.images)[:, :classes].amax(1))
+            for kind, place in places.items():
+                of_kind = found.select(place)
+                report.found.setdefault(kind, {})[budget] = of_kind
+                report.figures.setdefault(kind, {})[budget] = figures_of(of_kind, clean, raw[place], highest[place])
+        _walk_out(report, classifier, data, judge, classes, effort, seed)
+        tick()
+        report.masking = look_for_masking(
+            classifier, (images, targets), starts["uniform"], reached["box"][places["uniform"]],
+            other=other, judge=judge, class_names=data.class_names, steps=effort.steps,
+            evaluations=10 * effort.steps * len(ways) * classes,  # ten times what gradients had for an image of a class
+            seed=seed_of(seed, "masking"), tick=tick,
+        )  # fmt: skip
     return report
 
 

@@ -7,9 +7,9 @@ follows it, and more room for an attack does not help it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -22,6 +22,7 @@ from fooling.climb.parametrizations import Pixels
 from fooling.seeds import seed_of
 
 RADII = (0.05, 0.1, 0.2, 0.3, 0.5, None)
+_FEW = 0.05  # of the starts may have no gradient
 
 
 @dataclass
@@ -47,6 +48,13 @@ class Masking:
     transfer: float | None = None
     signs: list[str] = field(default_factory=list)
 
+    @property
+    def hides(self) -> Literal["no sign", "perhaps", "yes"]:
+        """Whether it hides its gradient: perhaps, where all that is odd is that some starts have none."""
+        if not self.signs:
+            return "no sign"
+        return "perhaps" if len(self.signs) == 1 and self.without_gradient > _FEW else "yes"
+
     def numbers(self) -> dict[str, Any]:
         """All of it but the images and the sentences, as plain values."""
         left_out = ("evolution", "signs", "within")
@@ -69,6 +77,7 @@ def look_for_masking(
     steps: int,
     evaluations: int,
     seed: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> Masking:
     """Try what needs no gradient, and balls of growing size.
 
@@ -76,12 +85,14 @@ def look_for_masking(
     noise: uniform noise (n, c, h, w) and target classes (n,). reached: bool (n,), which of it the battery, by the
         network's own gradient, made 99 % sure of the target.
     other: a network to carry images over from. evaluations: how many images evolution may ask about.
+    tick: called after evolution, after the climbs within each radius, and after the transfer where there is an other.
     """
     images, targets = noise
     evolution = evolve(
         classifier, Pixels.noise(100, shape=images.shape[1:], seed=seed_of(seed, 0)), classes=range(len(class_names)),
         until=SURE, evaluations=evaluations, seed=seed_of(seed, 1), progress=False,
     )  # fmt: skip
+    tick()
     bred = evolution.confidences >= SURE
     rubbish = bred if judge is None else bred & ~recognised(judge, evolution.images, evolution.classes)
     found = Masking(
@@ -91,18 +102,22 @@ def look_for_masking(
         evolution=evolution,
         evolution_classes=evolution.classes[bred].tolist(),
         evolution_rubbish=evolution.classes[rubbish].tolist(),
-        within={radius: _climbed_within(radius, classifier, images, targets, steps) for radius in RADII},
+        within={},
     )
+    for radius in RADII:
+        found.within[radius] = _climbed_within(radius, classifier, images, targets, steps)
+        tick()
     if other is not None:
         carried = Transfer(other, follow=False)(classifier, images, targets, Bounds(images), steps)
         found.transfer = _share(carried.confidences >= SURE)
+        tick()
     found.signs = _signs(found, set(targets.tolist()), class_names)
     return found
 
 
 def _signs(found: Masking, targets: set[int], class_names: Sequence[str]) -> list[str]:
     signs = []
-    if found.without_gradient > 0.05:
+    if found.without_gradient > _FEW:
         signs.append(f"the gradient is zero at {found.without_gradient:.0%} of the starts: it may hide its gradient")
     beaten = sorted((set(found.evolution_classes) & targets) - set(found.gradient_classes))
     if beaten:

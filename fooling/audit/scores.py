@@ -83,10 +83,11 @@ def figures_of(found: Found, clean: Tensor, raw: Tensor, highest: Tensor) -> dic
     median_confidence, mean_confidence: of the highest. auroc, fpr95: of clean images against them.
     sure_start: the share of starts that it is 99 % sure of, whatever the class. auroc_start, fpr95_start: of clean
     images against the starts.
-    steps: the fewest in which an attack made it sure of the target.
+    steps: the fewest in which an attack made it sure of the target. images: how many there were.
     """
     sure = found.sure
     return {
+        "images": len(found.targets),
         **{f"fooled_{bar}": (found.confidences >= bar / 100).float().mean().item() for bar in (50, 90, 99)},
         "rubbish_99": found.rubbish.float().mean().item(),
         "recognised": found.recognised[sure].float().mean().item() if sure.any() else float("nan"),

@@ -12,8 +12,10 @@ from fooling.audit.attacks import Adaptive, Best, Bounds, Climb, Transfer
 from fooling.audit.audit import AuditConfig, audit
 from fooling.audit.battery import Found, starts_of
 from fooling.audit.examine import Effort, examine
-from fooling.audit.report import Share, audit_page, audit_pictures, summary, table
-from fooling.classifiers.judge import JudgeNet, dirtied, moved, train_judge
+from fooling.audit.page import audit_page
+from fooling.audit.report import Share, audit_pictures, lines, table
+from fooling.audit.verdict import verdict
+from fooling.classifiers.judge import JudgeNet, JudgeScore, dirtied, moved, train_judge
 from fooling.classifiers.load import Adapted
 from fooling.cli import main
 from fooling.climb.objectives import LogProbability, Margin
@@ -46,7 +48,7 @@ class Masked(nn.Module):
 
 @pytest.fixture(scope="module")
 def plain_report(lenet, softmax, data):
-    return examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0)
+    return examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0, score=JudgeScore(0.97, 1000))
 
 
 ATTACKS = {
@@ -165,9 +167,7 @@ def test_what_makes_figures_say_little_is_said_before_them(name, lenet, data):
     effort = Effort(images=10, steps=2, restarts=0, walks=2, walk_steps=2)
     with torch.random.fork_rng():
         report = examine(name, Odd(lenet, oddity).eval(), data, {}, None, None, effort, seed=0)
-    assert message in " / ".join(report.warnings) and message in audit_page(
-        [report], audit_pictures([report]), effort, seed=0
-    )
+    assert message in " / ".join(report.warnings) and message[1:] in audit_page([report], effort, seed=0)
     if name == "one answer":  # sure of a class that it was not climbed to: that is no resistance
         box = report.overall("box")
         assert box["fooled_99"] == pytest.approx(0.1) and box["sure_start"] == box["mean_confidence"] == 1
@@ -189,13 +189,17 @@ def test_the_same_seed_gives_the_same_table(plain_report, lenet, softmax, data):
 
 
 def test_the_page_holds_everything_it_shows(plain_report):
-    pictures = audit_pictures([plain_report])
-    page = audit_page([plain_report], pictures, TINY, seed=0)
-    assert page.count("<img") == len(pictures) == len(plain_report.found) + 2
+    page, text = audit_page([plain_report], TINY, seed=0).replace("\u00a0%", " %"), table([plain_report])
+    images = [by_budget["box"].images for by_budget in plain_report.found.values()]
+    images += [plain_report.masking.evolution.images, *(walk.images for walk in plain_report.walks.values())]
+    assert page.count("<img") == sum(map(len, images))
     assert "src='http" not in page and "<link" not in page and "<script" not in page
     assert "No sign that this network hides its gradient" in page
-    for words, cell in summary([plain_report]):  # the terminal says the same
-        assert words in page and f"{cell}</td>" in page and str(cell) in table([plain_report])
+    for words, meaning, (cell,) in lines([plain_report]):  # the terminal says the same
+        assert words in page and meaning in page and f"{cell}</td>" in page and words in text and str(cell) in text
+    said = verdict(plain_report).sentence
+    assert page.index(said) < page.index("<table") and text.endswith(said)  # the first thing here, the last there
+    assert len(audit_pictures([plain_report])) == len(plain_report.found) + 2
     assert f"{Share(0.123)} {Share('nan')}" == "12.3% -"
     for kind in ("uniform noise", "permuted pixels", "other classes"):
         assert kind in page
@@ -260,7 +264,7 @@ def test_what_cannot_be_audited_is_one_line(tmp_path, monkeypatch, capsys, argum
 def test_a_classifier_for_other_data_is_refused(tmp_path, lenet, monkeypatch):
     three = Adapted(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), input_shape=(1, 28, 28))
     monkeypatch.setattr(fooling.audit.audit, "open_classifier", lambda *_: three)
-    with pytest.raises(UserError, match=r"has 3 classes, the data 10"):
+    with pytest.raises(UserError, match=r"^x: .*10 classes, .* takes .* in 3"):
         audit(AuditConfig(models=["x"], output=str(tmp_path / "out"), wandb=WandbConfig(mode="disabled")))
 
 
