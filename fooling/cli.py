@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import fooling
 from fooling.errors import Stopped, UserError
 from fooling.options.completion import SHELLS, completion
-from fooling.options.given import arguments_of, as_yaml, given
+from fooling.options.given import Given, arguments_of, as_yaml, given
 from fooling.options.help import help_of_program, help_of_verb
 from fooling.options.light import without_torch
 from fooling.options.table import options_of, summary_of
@@ -43,8 +45,24 @@ def main(program: str, verbs: Mapping[str, Verb | tuple[str, str]], argv: list[s
         options, or the fields of its one parameter if that is a dataclass.
     """
     entries = {name: Verb(*entry) for name, entry in verbs.items()}
+    return _guarded(lambda: _main(program, entries, sys.argv[1:] if argv is None else argv))
+
+
+def run(function: Callable[..., Any], argv: list[str] | None = None) -> int:
+    """Run a function as a program of its own, whose options are its parameters: `sys.exit(cli.run(function))`."""
+
+    def program() -> int:
+        line = _read(Path(sys.argv[0]).name, function, sys.argv[1:] if argv is None else argv)
+        if line is not None:
+            _perform(function, line)
+        return 0
+
+    return _guarded(program)
+
+
+def _guarded(program: Callable[[], int]) -> int:
     try:
-        return _run(program, entries, sys.argv[1:] if argv is None else argv)
+        return program()
     except UserError as error:
         return _fail(str(error))
     except Stopped as stopped:
@@ -53,7 +71,7 @@ def main(program: str, verbs: Mapping[str, Verb | tuple[str, str]], argv: list[s
         return _say("interrupted", 130)
 
 
-def _run(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
+def _main(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
     name, *rest = argv or ["--help"]
     if name in ("-h", "--help"):
         _print(help_of_program(program, {verb: entry.help for verb, entry in verbs.items()}))
@@ -61,9 +79,8 @@ def _run(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
     if name == "--version":
         _print(f"{program} {fooling.__version__}")
         return 0
-    option, _, value = name.partition("=")
-    if option == "--print_completion":
-        return _print_completion(program, verbs, value or "".join(rest[:1]))
+    if name.partition("=")[0] == "--print_completion":
+        return _print_completion(program, verbs, name.partition("=")[2] or "".join(rest[:1]))
     if name not in verbs:
         expected = f"expected one of {', '.join(verbs)}"
         if name.startswith("-"):
@@ -76,22 +93,38 @@ def _run(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
             f"`{command}` cannot share its work among {processes} processes:"
             f" start it on one, as `{command} ...`, without a launcher"
         )
+    with _light(verb) as function:  # so that help, and what is wrong, come at once
+        line = _read(command, function, rest, verb.first)
+    if line is not None:
+        module, _, function_name = verb.target.partition(":")
+        _perform(getattr(import_module(module), function_name), line)
+    return 0
+
+
+@contextmanager
+def _light(verb: Verb) -> Iterator[Callable[..., Any]]:
+    """The function of a verb, to read its options."""
     module, _, function_name = verb.target.partition(":")
-    with without_torch(module) as light:  # so that help, and errors, come at once
-        function = getattr(light, function_name)
-        options = options_of(function)
-        if asked := {"-h", "--help", "--help=all"}.intersection(rest):
-            everything = "--help=all" in asked or rest[-2:] in (["--help", "all"], ["-h", "all"])
-            _print(help_of_verb(command, summary_of(function), options, () if everything else verb.first))
-            return 0
-        line = given(options, rest)
-    function = getattr(import_module(module), function_name)
+    with without_torch(module) as light:
+        yield getattr(light, function_name)
+
+
+def _read(command: str, function: Callable[..., Any], argv: Sequence[str], first: Sequence[str] = ()) -> Given | None:
+    """What is given for the options of a function; None where its help was asked for, and has been printed."""
+    options = options_of(function)
+    if asked := {"-h", "--help", "--help=all"}.intersection(argv):
+        everything = "--help=all" in asked or list(argv[-2:]) in (["--help", "all"], ["-h", "all"])
+        _print(help_of_verb(command, summary_of(function), options, () if everything else first))
+        return None
+    return given(options, argv)
+
+
+def _perform(function: Callable[..., Any], line: Given) -> None:
     arguments = arguments_of(function, line)
     if line.print_config:
         _print(as_yaml(function, arguments, line).rstrip())
     else:
         function(**arguments)
-    return 0
 
 
 def _print_completion(program: str, verbs: Mapping[str, Verb], shell: str) -> int:
@@ -99,9 +132,8 @@ def _print_completion(program: str, verbs: Mapping[str, Verb], shell: str) -> in
         raise UserError(f"--print_completion takes {listed(SHELLS)}, got {shell or 'nothing'}")
     options = {}
     for name, verb in verbs.items():
-        module, _, function_name = verb.target.partition(":")
-        with without_torch(module) as light:
-            options[name] = options_of(getattr(light, function_name))
+        with _light(verb) as function:
+            options[name] = options_of(function)
     _print(completion(program, shell, options).rstrip())
     return 0
 

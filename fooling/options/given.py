@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from inspect import signature
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 import yaml
 
@@ -17,6 +17,7 @@ from fooling.options.configs import find_config, read_settings, read_yaml, shipp
 from fooling.options.table import Option, config_class_of, default_of, options_of
 from fooling.options.types import TRUTHS, alternatives, check, did_you_mean, element_of, group_of, in_words, understood
 
+T = TypeVar("T")
 Path = tuple[str, ...]
 
 OWN_OPTIONS = ("config", "print_config", "help")
@@ -122,6 +123,14 @@ def _meant(name: str, options: Sequence[Option]) -> str:
         word = near.removeprefix(": did you mean ").removesuffix("?")
         found = [n for n in names if n == word] or [n for n in names if n.endswith(f".{word}")]
     return f": did you mean {' or '.join(f'--{n}' for n in found)}?" if found else ": --help all lists all of them"
+
+
+def parse(config_class: type[T], arguments: Iterable[str]) -> T:
+    """The configuration that a command line says, such as parse(TrainConfig, ["--config", "mnist", "--kimg", "10"]).
+
+    Raises UserError for whatever is not as it should be.
+    """
+    return config_class(**_fields(config_class, given(options_of(config_class), arguments).values))
 
 
 # ---- what a function makes of it

@@ -61,7 +61,9 @@ def options_of(function: Callable[..., Any]) -> list[Option]:
 
 
 def config_class_of(function: Callable[..., Any]) -> type | None:
-    """The dataclass that the function takes, if that is all it takes."""
+    """The dataclass that the function takes, if that is all it takes; a dataclass is its own."""
+    if isinstance(function, type) and is_dataclass(function):
+        return function
     hints = get_type_hints(function)
     parameters = list(inspect.signature(function).parameters)
     first = hints[parameters[0]] if len(parameters) == 1 else None

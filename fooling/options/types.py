@@ -1,6 +1,7 @@
 """What a setting takes: whether a value is of its type, what a text means as one, and the same in words.
 
-The types are those that a YAML file can say: bool, int, float, str, Literal, X | None, list[X] and nested Settings.
+The types are those that a YAML file can say: bool, int, float, str, Path, Literal, X | None, list[X] and dataclasses
+of them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import math
 import types
 from dataclasses import is_dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from fooling.errors import UserError
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 TRUTHS = (*_YES, *_NO)
 
@@ -56,6 +58,8 @@ def check(name: str, value: Any, hint: Any) -> Any:
             return float(value)
         if part in (bool, int, str) and type(value) is part:
             return value
+        if part is Path and isinstance(value, (str, Path)):
+            return Path(value)
         if is_dataclass(part) and isinstance(part, type) and isinstance(value, part):
             return value
         if not (part is None or kind in (Literal, list) or part in _NAMES or is_dataclass(part)):

@@ -18,6 +18,7 @@ process, so the memory that ours has the C library keep (fooling/classifiers/cpu
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -27,10 +28,9 @@ from statistics import median
 
 import numpy as np
 import torch
-from jsonargparse import auto_cli
 from torch import Tensor, nn
 
-from fooling import LeNet, LogProbability, Pixels, ascend, trained_classifier
+from fooling import LeNet, LogProbability, Pixels, ascend, cli, trained_classifier
 from fooling.classifiers.frozen import frozen
 
 warnings.simplefilter("ignore")
@@ -276,4 +276,4 @@ def main(rounds: int = 5, model: str | None = None, tune_peers: bool = False) ->
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(cli.run(main))

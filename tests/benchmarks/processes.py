@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from jsonargparse import auto_cli
+from fooling import cli
 
 
 def main(experiment: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60) -> None:
@@ -47,4 +47,4 @@ def speed(config: Path, processes: int, kimg: float) -> float:
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(cli.run(main))

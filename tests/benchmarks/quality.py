@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 import torch
-from jsonargparse import auto_cli
 from reference import Reference
 from ruler import Ruler
 
+from fooling import cli
 from fooling.data.load import load
 from fooling.files import write_png
 from fooling.images import to_uint8
@@ -65,4 +65,4 @@ def show(name: str, distance: float, shares) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(cli.run(main))

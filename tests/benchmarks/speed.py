@@ -9,15 +9,16 @@ Also printed: where our step's time goes, and how far its convolutions are from 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from statistics import median
 
 import torch
-from jsonargparse import auto_cli
 from reference import BATCH, Reference
 
+from fooling import cli
 from fooling.data.load import load
 from fooling.run.run import Run
 from gan.config import DiscriminatorConfig, GeneratorConfig, OptimizerConfig, PenaltyConfig, TrainConfig
@@ -125,4 +126,4 @@ def peak(gan: Gan) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    sys.exit(cli.run(main))

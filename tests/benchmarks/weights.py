@@ -11,7 +11,6 @@ import argparse
 from pathlib import Path
 
 import torch
-from jsonargparse import auto_cli
 
 from fooling.classifiers.frozen import probabilities
 from fooling.classifiers.judge import JudgeNet, train_judge
@@ -19,6 +18,7 @@ from fooling.classifiers.networks import Classifier
 from fooling.classifiers.train import TrainConfig, accuracy, train
 from fooling.data.load import load
 from fooling.images import to_float
+from fooling.options.given import parse
 from fooling.pretrained import WEIGHTS
 from fooling.teach.harden import HardenConfig, harden
 
@@ -51,7 +51,7 @@ def trained(name: str, runs: Path) -> tuple[Classifier, str]:
         return judge, JUDGE_CARD.format(accuracy=100 * accuracy(judge, load("mnist", "test")))
     config, config_class, verb = RECIPES[name]
     told = ["--config", str(ROOT / "configs" / f"{config}.yaml"), "--output", str(runs / config), "--threads", "1"]
-    verb(auto_cli(config_class, args=[*told, "--wandb.mode", "disabled"]))
+    verb(parse(config_class, [*told, "--wandb.mode", "disabled"]))
     folder = runs / config / "classifier"
     return Classifier.from_pretrained(folder), (folder / "README.md").read_text()
 

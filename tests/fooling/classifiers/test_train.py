@@ -13,6 +13,7 @@ from fooling.cli import main
 from fooling.data.load import DataConfig, load
 from fooling.errors import UserError
 from fooling.images import Images
+from fooling.options.given import parse
 from fooling.run.schedules import one_cycle
 from fooling.run.tracking import WandbConfig
 
@@ -127,10 +128,8 @@ def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, argum
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_shipped_configurations_reach_their_accuracy(tmp_path, seed):
-    from jsonargparse import auto_cli
-
     for name, least in (("classifier", 0.992), ("softmax", 0.92)):
         arguments = ["--config", f"configs/{name}.yaml", "--output", str(tmp_path / name), "--seed", str(seed)]
-        train(auto_cli(TrainConfig, args=[*arguments, "--wandb.mode", "disabled"]))
+        train(parse(TrainConfig, [*arguments, "--wandb.mode", "disabled"]))
         classifier = Classifier.from_pretrained(tmp_path / name / "classifier")
         assert accuracy(classifier, load("mnist", "test")) >= least

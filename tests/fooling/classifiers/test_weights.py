@@ -7,7 +7,6 @@ import sys
 import pytest
 import torch
 from conftest import ROOT
-from jsonargparse import auto_cli
 
 from fooling.classifiers.judge import JudgeNet, train_judge, trained_judge
 from fooling.classifiers.load import SHIPPED, load_classifier, trained_classifier
@@ -15,6 +14,7 @@ from fooling.classifiers.networks import Classifier, LeNet, SoftmaxRegression
 from fooling.classifiers.train import TrainConfig, accuracy, train
 from fooling.data.load import DataConfig, load
 from fooling.errors import UserError
+from fooling.options.given import parse
 from fooling.pretrained import WEIGHTS, Pretrained
 from fooling.teach.harden import HardenConfig, harden
 
@@ -157,7 +157,7 @@ def test_they_can_be_made_again(tmp_path, name):
             "harden": ("harden", HardenConfig, harden),
         }[name]
         told = ["--config", str(ROOT / "configs" / f"{file}.yaml"), "--output", str(tmp_path / "run"), "--threads", "1"]
-        verb(auto_cli(config, args=[*told, "--wandb.mode", "disabled"]))
+        verb(parse(config, [*told, "--wandb.mode", "disabled"]))
         again = Classifier.from_pretrained(tmp_path / "run" / "classifier")
     assert accuracy(again, load("mnist", "test")) > RIGHT[name] - 0.002
     assert again.config == Pretrained.from_pretrained(WEIGHTS / name).config

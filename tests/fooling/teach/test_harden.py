@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 from conftest import final_state, tensors_of
-from jsonargparse import auto_cli
 
 import fooling.teach.harden
 from fooling.classifiers.networks import Classifier
 from fooling.cli import main
 from fooling.errors import UserError
+from fooling.options.given import parse
 from fooling.run.tracking import WandbConfig
 from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.teach.harden import HardenConfig, harden
@@ -191,7 +191,7 @@ def test_a_wrong_setting_is_one_line_on_the_command_line(tmp_path, capsys, argum
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_every_shipped_configuration_says_what_the_parser_knows(file):
-    config = auto_cli(HardenConfig, args=["--config", str(file)])
+    config = parse(HardenConfig, ["--config", str(file)])
     assert config.name == file.stem
     told = yaml.safe_load(file.read_text())["negatives"]
     for source in ("climbed", "persistent", "noise", "pool", "others", "generated"):  # and no defaults beside them
