@@ -10,7 +10,79 @@ A thousand noise images, each changed until the network is 99 % sure of a 3:
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+# What __getattr__ gives out below, for editors and type checkers, which do not run it.
+# fmt: off
+# isort: off
+if TYPE_CHECKING:
+    __version__: str
+
+    from fooling.audit.attacks import (
+        Adaptive as Adaptive, Best as Best, Bounds as Bounds, Climb as Climb, Transfer as Transfer,
+    )
+    from fooling.audit.audit import AuditConfig as AuditConfig
+    from fooling.audit.battery import Found as Found, run_battery as run_battery
+    from fooling.audit.examine import Effort as Effort, Examination as Examination, examine as examine
+    from fooling.audit.scores import (
+        auroc as auroc, calibration_error as calibration_error, false_positive_rate as false_positive_rate,
+        scale_to_certainty as scale_to_certainty,
+    )
+    from fooling.audit.walkout import WalkOut as WalkOut, walk_out as walk_out
+    from fooling.classifiers.activations import Outputs as Outputs, watched as watched
+    from fooling.classifiers.frozen import frozen as frozen, predict as predict
+    from fooling.classifiers.judge import recognised as recognised, trained_judge as trained_judge
+    from fooling.classifiers.load import (
+        Adapted as Adapted, load_classifier as load_classifier, trained_classifier as trained_classifier,
+    )
+    from fooling.classifiers.networks import (
+        Classifier as Classifier, LeNet as LeNet, SoftmaxRegression as SoftmaxRegression,
+    )
+    from fooling.classifiers.train import TrainConfig as TrainConfig, accuracy as accuracy
+    from fooling.climb.ascent import Ascent as Ascent, Trace as Trace, ascend as ascend
+    from fooling.climb.criteria import Confident as Confident, Criterion as Criterion, Misclassified as Misclassified
+    from fooling.climb.evolution import (
+        Evolution as Evolution, GaussianMutation as GaussianMutation, PolynomialMutation as PolynomialMutation,
+        evolve as evolve,
+    )
+    from fooling.climb.objectives import (
+        Channel as Channel, Confusion as Confusion, Distance as Distance, L2 as L2, LogProbability as LogProbability,
+        Logit as Logit, Margin as Margin, Objective as Objective, Probability as Probability, Reject as Reject,
+        TotalVariation as TotalVariation, Unit as Unit,
+    )
+    from fooling.climb.parametrizations import (
+        CPPN as CPPN, Fourier as Fourier, Latent as Latent, Parametrization as Parametrization, Pixels as Pixels,
+    )
+    from fooling.data.load import load as load
+    from fooling.errors import MissingFile as MissingFile, UserError as UserError
+    from fooling.files import write_gif as write_gif, write_png as write_png
+    from fooling.images import Images as Images, to_float as to_float, to_uint8 as to_uint8
+    from fooling.pretrained import Pretrained as Pretrained
+    from fooling.show.callbacks import (
+        ConfusedImages as ConfusedImages, to_folder as to_folder, to_tensorboard as to_tensorboard,
+        to_wandb as to_wandb,
+    )
+    from fooling.show.explanations import (
+        Confused as Confused, Filters as Filters, Gradients as Gradients, Mistakes as Mistakes, Nudges as Nudges,
+        confused as confused, filters as filters, input_gradients as input_gradients, mistakes as mistakes,
+        nudge as nudge, untrained as untrained, weight_maps as weight_maps,
+    )
+    from fooling.show.figures import (
+        draw_confused as draw_confused, draw_filters as draw_filters, draw_gallery as draw_gallery,
+        draw_gradients as draw_gradients, draw_mistakes as draw_mistakes, draw_nudges as draw_nudges,
+        draw_probabilities as draw_probabilities, draw_strip as draw_strip, draw_weight_maps as draw_weight_maps,
+        film as film,
+    )
+    from fooling.show.grids import grid as grid
+    from fooling.teach.fresh_attack import AttackConfig as AttackConfig, attack_afresh as attack_afresh
+    from fooling.teach.harden import HardenConfig as HardenConfig
+    from fooling.teach.negatives import (
+        ClimbConfig as ClimbConfig, Generated as Generated, Mix as Mix, NegativesConfig as NegativesConfig,
+        Noise as Noise, Others as Others, Persistent as Persistent, Pool as Pool, Source as Source, Step as Step,
+        Worst as Worst,
+    )
+# isort: on
+# fmt: on
 
 _PUBLIC = {
     "audit.attacks": ["Adaptive", "Best", "Bounds", "Climb", "Transfer"],
@@ -62,12 +134,20 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:  # PEP 562: importing the package is cheap, torch comes with the first name asked for
     if name == "__version__":
-        return importlib.import_module("importlib.metadata").version("fooling-gan")
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module 'fooling' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fooling.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        return metadata.version("fooling-gan")
+    except metadata.PackageNotFoundError:  # a clone that runs without being installed
+        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,23 @@
 """Generative adversarial networks: a generator learns to fool a discriminator, which learns to tell."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+# What __getattr__ gives out below, for editors and type checkers, which do not run it.
+# fmt: off
+# isort: off
+if TYPE_CHECKING:
+    __version__: str
+
+    from gan.networks import Generator as Generator, Discriminator as Discriminator
+    from gan.latent import draw_latents as draw_latents, interpolate as interpolate, walk as walk
+    from gan.losses import NonSaturating as NonSaturating, RelativisticPairing as RelativisticPairing
+    from gan.penalties import ZeroCentered as ZeroCentered
+    from gan.ema import ExponentialMovingAverage as ExponentialMovingAverage
+    from gan.steps import discriminator_step as discriminator_step, generator_step as generator_step
+    from gan.config import TrainConfig as TrainConfig
+# isort: on
+# fmt: on
 
 # Where each public name lives. They are imported when first asked for, so that `import gan` costs nothing.
 _HOMES = {
@@ -22,6 +38,8 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("fooling").__version__
     if name not in _HOMES:
         raise AttributeError(f"module 'gan' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

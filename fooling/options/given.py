@@ -161,7 +161,8 @@ def _fields(config_class: type, values: dict[Path, Any], prefix: Path = (), made
             group = group_of(hints[one.name])
             assert group is not None
             below = _fields(group, values, path, before)
-            told[one.name] = replace(before, **below) if is_dataclass(before) else group(**below)
+            instance = is_dataclass(before) and not isinstance(before, type)
+            told[one.name] = replace(before, **below) if instance else group(**below)
     return told
 
 

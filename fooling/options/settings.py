@@ -23,9 +23,10 @@ class Settings:
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        hints = _hints(type(self))
+        kind: type = type(self)
+        hints = _hints(kind)
         if name not in hints:
-            raise UserError(f"{type(self).__name__} has no setting {name!r}{did_you_mean(name, hints)}")
+            raise UserError(f"{kind.__name__} has no setting {name!r}{did_you_mean(name, hints)}")
         super().__setattr__(name, check(name, value, hints[name]))
 
 

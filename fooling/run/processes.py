@@ -9,11 +9,12 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
 
+import psutil
 import torch
 from accelerate import PartialState
 from torch import Tensor, distributed
@@ -202,9 +203,18 @@ def computes_in_bf16(device: torch.device | str = "cpu") -> bool:
 def threads_per_process() -> int:
     """OMP_NUM_THREADS if a person set it; launchers set it to 1 unasked, which would leave cores idle."""
     launched = "TORCHELASTIC_RUN_ID" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
-    if "OMP_NUM_THREADS" in os.environ and not (launched and os.environ["OMP_NUM_THREADS"] == "1"):
+    told = os.environ.get("OMP_NUM_THREADS")
+    if told is not None and not (launched and told == "1" and _launcher_was_told("OMP_NUM_THREADS") != "1"):
         return torch.get_num_threads()
     return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def _launcher_was_told(variable: str) -> str | None:
+    """What stood in the environment of the process that started this one, when it was started itself."""
+    with suppress(psutil.Error, OSError):  # where it has ended, or may not be asked, nobody knows
+        launcher = psutil.Process().parent()
+        return launcher.environ().get(variable) if launcher else None
+    return None
 
 
 def cores() -> int:
