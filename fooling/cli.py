@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +62,9 @@ def run(function: Callable[..., Any], argv: list[str] | None = None) -> int:
 
 
 def _guarded(program: Callable[[], int]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe on Windows knows no thin space: it gets a question mark
     try:
         return program()
     except UserError as error:

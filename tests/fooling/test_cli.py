@@ -1,5 +1,6 @@
 """Verbs are functions: their arguments are the options, and a user's mistake is one line and exit code 2."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -423,3 +424,14 @@ def test_a_mistake_in_sampling_is_one_line(options, says, tmp_path, monkeypatch,
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1 and says in err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "saved"]
+
+
+def test_what_a_terminal_cannot_show_is_no_reason_to_stop():
+    """A pipe on Windows has an encoding without thin spaces, which stand before a per cent sign."""
+    program = "import sys\nfrom fooling import cli\ndef say(): print('99\u2009%')\nsys.exit(cli.run(say, []))"
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"99?%")
