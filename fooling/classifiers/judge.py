@@ -136,7 +136,7 @@ def score_judge(judge: nn.Module, data: DataConfig) -> JudgeScore | None:
     folder, digest = getattr(judge, "folder", None), _digest(test)
     if folder is not None:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            kept = json.loads((folder / "score.json").read_text())
+            kept = json.loads((folder / "score.json").read_text(encoding="utf-8"))
             if kept.pop("digest") == digest:
                 return JudgeScore(**kept)
     score = JudgeScore(accuracy(judge, test), len(test))

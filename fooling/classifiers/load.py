@@ -182,7 +182,7 @@ def _data_of_run(source: str) -> DataConfig | None:
     """What a run in this folder was trained on; None where there is no run, or it does not say."""
     if source not in SHIPPED:
         with suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-            written = yaml.safe_load((Path(source).expanduser() / "config.yaml").read_text())
+            written = yaml.safe_load((Path(source).expanduser() / "config.yaml").read_text(encoding="utf-8"))
             return DataConfig(**as_written(written["data"]))
     return None
 

@@ -124,7 +124,7 @@ def decode_once(
 def _read(folder: Path, wanted: dict[str, Any], skip_broken: bool) -> DecodedImages | None:
     """What the cache holds, or None where that is not what is wanted, or is damaged."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         broken = {entry["index"] for entry in manifest["broken"]}
         # Mode "c" is copy-on-write: torch wants a writable array, and the file stays as it is.
         images = np.lib.format.open_memmap(folder / "images.npy", "c")
@@ -164,7 +164,7 @@ def _build(source: ImageSource, folder: Path, wanted: dict[str, Any], skip_broke
     try:
         partial.mkdir()
         broken = _decode_all(source, partial / "images.npy", **wanted["settings"], skip_broken=skip_broken)
-        (partial / "manifest.json").write_text(json.dumps({**wanted, "broken": broken}, indent=1))
+        (partial / "manifest.json").write_text(json.dumps({**wanted, "broken": broken}, indent=1), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:

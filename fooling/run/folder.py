@@ -49,7 +49,7 @@ def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
     if not file.exists():
         write_text(yaml.safe_dump(settings, sort_keys=False), file)
         return
-    before, now = _flat(_completed(yaml.safe_load(file.read_text()), config)), _flat(settings)
+    before, now = _flat(_completed(yaml.safe_load(file.read_text(encoding="utf-8")), config)), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.
     changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
     if changed:
@@ -84,7 +84,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def resolved_before(folder: Path) -> dict[str, Any]:
     """What a run in this folder resolved its settings to; nothing where there was none, or it did not say."""
     with suppress(OSError, ValueError):
-        said = json.loads((folder / "resolved.json").read_text())
+        said = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
         return said if isinstance(said, dict) else {}
     return {}
 
@@ -99,14 +99,14 @@ def truncate_log(folder: Path, images_seen: int) -> None:
     if not file.exists():
         return
     kept = []
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         with suppress(ValueError):
             if json.loads(line)["images_seen"] <= images_seen:
                 kept.append(line + "\n")
-    if "".join(kept) != file.read_text():
+    if "".join(kept) != file.read_text(encoding="utf-8"):
         write_text("".join(kept), file)
 
 
 def append_to_log(folder: Path, figures: dict[str, Any]) -> None:
-    with (folder / "metrics.jsonl").open("a") as file:
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(figures) + "\n")
