@@ -1,5 +1,6 @@
 """What tools and people expect to find in any project of this kind, and that it says the same in every place."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -52,6 +53,22 @@ def test_what_runs_on_every_push_is_what_runs_by_hand():
     assert {"run": ".ci/run"} in workflow["jobs"]["everything"]["steps"]
     oldest = workflow["jobs"]["everything"]["strategy"]["matrix"]["python"][0]
     assert PROJECT["requires-python"] == f">={oldest}"
+
+
+def test_no_text_file_is_read_or_written_in_the_encoding_of_the_country():
+    """On Windows that is not UTF-8."""
+    found = []
+    for file in sorted(p for package in ("fooling", "gan") for p in (ROOT / package).rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or any(k.arg == "encoding" for k in call.keywords):
+                continue
+            method = call.func.attr if isinstance(call.func, ast.Attribute) else None
+            modes = [
+                a.value for a in call.args if isinstance(a, ast.Constant) and re.fullmatch("[rwax]t?", str(a.value))
+            ]
+            if method in ("read_text", "write_text") or (method == "open" and (modes or not call.args)):
+                found.append(f"{file.relative_to(ROOT)}:{call.lineno}")
+    assert not found
 
 
 @pytest.mark.slow
