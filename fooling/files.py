@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image
 
 from fooling.errors import UserError
+
+_UNSEEN = 8  # levels of 256 by which a pixel of a film may change before it is drawn anew
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
@@ -48,11 +50,15 @@ def write_png(picture: np.ndarray, path: str | os.PathLike) -> Path:
     return write_whole(path, lambda partial: _as_pil(picture).save(partial, format="PNG"))
 
 
-def write_gif(frames: Iterable[np.ndarray], path: str | os.PathLike, fps: float = 10, *, hold: float = 0) -> Path:
+def write_gif(
+    frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: float = 10, *, hold: float = 0, colours: int = 256
+) -> Path:
     """Write uint8 (height, width, 3) pictures of one size, as from `grid`, as a GIF that plays for ever.
 
     fps: frames per second, at most 50 (browsers slow faster GIFs down); the format counts in hundredths of a second.
     hold: seconds for which the last frame stays before the film starts again.
+    colours: of the whole film, 2 to 256; fewer make a smaller file. A film that has no more is kept exactly. Any other
+        is given the best ones, and a pixel keeps its colour while it changes too little to be seen.
     """
     pictures = [_as_pil(frame) for frame in frames]
     if not pictures:
@@ -61,10 +67,13 @@ def write_gif(frames: Iterable[np.ndarray], path: str | os.PathLike, fps: float 
         raise UserError(f"cannot write {path}: its frames differ in size, {sorted({p.size for p in pictures})}")
     if not 0 < fps <= 50:
         raise UserError(f"fps must be above 0 and at most 50, got {fps}")
+    if not 2 <= colours <= 256:
+        raise UserError(f"colours must be 2 to 256, as a GIF has it, got {colours}")
     durations = [round(100 / fps) * 10] * len(pictures)  # milliseconds; PIL would cut 33 down to 30
     durations[-1] += round(hold * 1000)
-    first, *rest = [_indexed(p) for p in pictures]
-    options = dict(save_all=True, append_images=rest, duration=durations, loop=0, disposal=1)
+    first, *rest = _indexed(pictures, colours)
+    # Every frame stays while the next is drawn over it: with `optimize`, only pixels that change are stored.
+    options = dict(save_all=True, append_images=rest, duration=durations, loop=0, disposal=1, optimize=True)
     return write_whole(path, lambda partial: first.save(partial, format="GIF", **options))
 
 
@@ -76,6 +85,48 @@ def _as_pil(picture: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(picture))
 
 
-def _indexed(picture: Image.Image) -> Image.Image:
-    """At most 256 colours, as GIF has it: exact for grey and for pictures with few colours, else the best 256."""
-    return picture if picture.mode == "L" else picture.quantize(256, method=Image.Quantize.MEDIANCUT)
+def _indexed(pictures: list[Image.Image], colours: int) -> list[Image.Image]:
+    """The frames of a film in one palette: exact where all of them have no more than so many colours together."""
+    if colours == 256 and all(picture.mode == "L" for picture in pictures):
+        return pictures
+    pictures = [picture.convert("RGB") for picture in pictures]
+    palette = _colours_of(pictures, colours)
+    if palette is not None:
+        return [_in_palette(picture, palette) for picture in pictures]
+    # The best colours for some pixels of some frames; one of GIF's 256 is left for "as before".
+    some = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, 12)})
+    strip = np.concatenate([np.asarray(pictures[i]) for i in some])
+    every = round((strip.size / 100_000) ** 0.5) | 1  # odd, so that no checkerboard hides the half of its colours
+    sample = Image.fromarray(np.ascontiguousarray(strip[::every, ::every]))
+    best = sample.quantize(min(colours, 255), method=Image.Quantize.MEDIANCUT, kmeans=1)
+    return [Image.fromarray(frame).quantize(palette=best, dither=Image.Dither.NONE) for frame in _steady(pictures)]
+
+
+def _colours_of(pictures: list[Image.Image], at_most: int) -> np.ndarray | None:
+    """All colours of RGB pictures as sorted numbers (k,), red first; None where they are more than so many."""
+    colours: set[tuple[int, int, int]] = set()
+    for picture in pictures:
+        found = picture.getcolors(at_most)
+        colours.update(colour for _, colour in found or [])
+        if found is None or len(colours) > at_most:
+            return None
+    return np.array(sorted(r << 16 | g << 8 | b for r, g, b in colours))
+
+
+def _in_palette(picture: Image.Image, palette: np.ndarray) -> Image.Image:
+    """An RGB picture of no other colours than those of the palette (see _colours_of), exactly; PIL's way would merge
+    neighbours."""
+    numbers = np.asarray(picture).astype(np.int64) @ [1 << 16, 1 << 8, 1]
+    indexed = Image.fromarray(np.searchsorted(palette, numbers).astype(np.uint8))
+    indexed.putpalette(b"".join(int(colour).to_bytes(3, "big") for colour in palette))
+    return indexed
+
+
+def _steady(pictures: list[Image.Image]) -> Iterator[np.ndarray]:
+    """The frames (height, width, 3), in which a pixel keeps its colour while it changes too little to be seen."""
+    shown = np.asarray(pictures[0])
+    for picture in pictures:
+        frame = np.asarray(picture)
+        near = (np.abs(frame.astype(np.int16) - shown) <= _UNSEEN).all(2, keepdims=True)
+        shown = np.where(near, shown, frame)
+        yield shown

@@ -48,6 +48,13 @@ def test_scale_makes_hard_edged_blocks():
     assert (picture[:3, :3] == 0).all() and (picture[:3, 3:] == 255).all()
 
 
+@pytest.mark.parametrize(("pixels", "times"), [(8, 8), (28, 3), (32, 2), (48, 2), (64, 1), (256, 1)])
+def test_small_images_are_enlarged_by_a_whole_number_until_they_can_be_seen(pixels, times):
+    images = torch.rand(2, 1, pixels - 2, pixels)
+    assert np.array_equal(grid(images, scale=None), grid(images, scale=times))
+    assert 64 <= times * pixels < 128 or times == 1
+
+
 def test_a_grid_without_columns_is_as_square_as_it_gets():
     assert grid(torch.rand(10, 1, 5, 5), padding=0).shape == (15, 20, 3)
 
@@ -92,6 +99,8 @@ def test_a_grid_is_the_same_to_the_pixel_as_images_laid_down_one_by_one(n, chann
 def test_what_cannot_be_drawn_is_refused(images, message):
     with pytest.raises(UserError, match=message):
         grid(images)
+    with pytest.raises(UserError, match="scale must be a whole number of at least 1, got 0"):
+        grid(torch.rand(1, 1, 2, 2), scale=0)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -102,17 +111,51 @@ def test_a_png_reads_back_the_same(tmp_path, channels):
         assert np.array_equal(np.asarray(read.convert("RGB")), picture)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_gif_reads_back_every_frame_and_its_time(tmp_path, channels):
-    frames = [grid(torch.rand(1, channels, 8, 8), scale=4) for _ in range(6)]
-    path = write_gif(iter(frames), tmp_path / "a.gif", fps=20, hold=1.5)
-    durations = []
+def frames_of(path):
     with Image.open(path) as film:
-        assert film.n_frames == 6 and film.info["loop"] == 0
-        for expected, frame in zip(frames, ImageSequence.Iterator(film), strict=True):
-            assert np.array_equal(np.asarray(frame.convert("RGB")), expected)
-            durations.append(frame.info["duration"])
-    assert durations == [50] * 5 + [1550]
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(film)]
+
+
+@pytest.mark.parametrize(("channels", "count"), [(1, 6), (3, 4)])
+def test_a_gif_reads_back_every_frame_and_its_time(tmp_path, channels, count):
+    # As many colours as the format has: 64 pixels in each frame, each of its own.
+    frames = [grid(torch.rand(1, channels, 8, 8), padding=0, scale=4) for _ in range(count)]
+    path = write_gif(iter(frames), tmp_path / "a.gif", fps=20, hold=1.5)
+    assert all(map(np.array_equal, frames_of(path), frames))
+    with Image.open(path) as film:
+        assert film.n_frames == count and film.info["loop"] == 0
+        assert [frame.info["duration"] for frame in ImageSequence.Iterator(film)] == [50] * (count - 1) + [1550]
+
+
+def drifting(height=80, width=120, count=8):
+    """A film of thousands of colours: a coloured cloud that moves on, a still half, and noise too faint to be seen."""
+    y, x = np.mgrid[:height, :width] / width
+    source = np.random.default_rng(0)
+    for t in range(count):
+        cloud = np.stack([np.sin(5 * x + t / 4), np.cos(4 * y - t / 5), np.sin(3 * (x + y))], -1)
+        cloud[:, : width // 2] = y[:, : width // 2, None]
+        yield np.uint8(120 + 100 * cloud + source.integers(0, 3, (height, width, 1)))
+
+
+@pytest.mark.parametrize("colours", [256, 64])
+def test_a_film_of_many_colours_is_near_in_one_palette_and_stores_only_what_changes(tmp_path, colours):
+    frames = list(drifting())
+    path = write_gif(frames, tmp_path / "a.gif", colours=colours)
+    read = frames_of(path)
+    assert len({tuple(c) for frame in read for c in frame.reshape(-1, 3)}) <= colours
+    errors = np.abs(np.int16(read) - np.int16(frames))
+    assert errors.mean() < (6 if colours == 256 else 10) and errors.max() < 80
+    assert np.ptp(np.stack(read)[:, :, :60], axis=0).max() == 0  # the still half stands still
+    one_by_one = [write_gif([frame], tmp_path / f"{i}.gif").stat().st_size for i, frame in enumerate(frames)]
+    assert path.stat().st_size < 0.7 * sum(one_by_one)
+
+
+def test_fewer_colours_make_a_smaller_film_of_greys_too(tmp_path):
+    frames = [grid(torch.rand(1, 1, 32, 32), padding=0) for _ in range(4)]
+    fine, coarse = (write_gif(frames, tmp_path / f"{n}.gif", colours=n) for n in (256, 16))
+    assert all(map(np.array_equal, frames_of(fine), frames))
+    assert coarse.stat().st_size < fine.stat().st_size * 0.7
+    assert np.abs(np.int16(frames_of(coarse)) - np.int16(frames)).mean() < 12
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
@@ -120,6 +163,8 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
     for frames, fps in [([], 10), ([good[0], good[0][:2]], 10), (good, 0), (good, 1000)]:
         with pytest.raises(UserError):
             write_gif(frames, tmp_path / "a.gif", fps=fps)
+    with pytest.raises(UserError, match="colours must be 2 to 256"):
+        write_gif(good, tmp_path / "a.gif", colours=300)
     with pytest.raises(UserError):
         write_png(np.zeros((4, 4)), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
