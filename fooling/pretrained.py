@@ -10,7 +10,9 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
@@ -48,13 +50,20 @@ class Pretrained(nn.Module):
         Pretrained._classes[_full_name(cls)] = cls
 
     def save_pretrained(
-        self, folder: str | os.PathLike, *, card: str | None = None, dtype: torch.dtype = torch.float32
+        self,
+        folder: str | os.PathLike,
+        *,
+        card: str | None = None,
+        dtype: torch.dtype = torch.float32,
+        beside: Callable[[Path], Any] | None = None,
     ) -> Path:
         """Write config.json, model.safetensors and, given the text of a model card, README.md; return the folder.
 
         dtype: in which to keep float32 weights, such as torch.float16 for half the size. They are loaded as float32.
+        beside: called with a folder to write more files into, such as the pictures of the card.
 
-        Each file is written under another name and renamed, so that a reader never meets half of one.
+        A new folder appears whole or not at all. In one that exists each file is written under another name and
+        renamed, so that a reader never meets half of one.
 
         Raises UserError where the folder cannot be written.
         """
@@ -63,15 +72,24 @@ class Pretrained(nn.Module):
         kept = {name: t.to(dtype) if t.dtype == torch.float32 else t for name, t in self.state_dict().items()}
         tensors = {name: t.detach().cpu().contiguous() for name, t in kept.items()}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-                Path(partial, "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            is_new = not folder.exists()
+            if is_new and not folder.parent.exists():
+                folder.parent.mkdir(parents=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent if is_new else folder, prefix=".partial-") as partial:
+                made = Path(partial, "whole")
+                made.mkdir()  # with the rights that the user gives to folders: the temporary one is for its owner only
+                (made / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
                 weights = in_safetensors(tensors, metadata={"format": "pt"})  # its save_file lets only the owner read
-                Path(partial, "model.safetensors").write_bytes(weights)
+                (made / "model.safetensors").write_bytes(weights)
                 if card is not None:
-                    Path(partial, "README.md").write_text(card)
-                for file in sorted(Path(partial).iterdir()):
-                    file.replace(folder / file.name)
+                    (made / "README.md").write_text(card, encoding="utf-8")
+                if beside is not None:
+                    beside(made)
+                if is_new:
+                    made.rename(folder)
+                else:
+                    for file in sorted(made.iterdir()):
+                        file.replace(folder / file.name)
         except (OSError, SafetensorError) as error:
             raise UserError(f"cannot write {folder}: {_said(error)}") from error
         return folder
@@ -95,7 +113,7 @@ class Pretrained(nn.Module):
                     f" (a model on the Hugging Face Hub is named {HUB}owner/name)"
                 )
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "model.safetensors")
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"cannot read the {_noun(cls)} in {folder}: {_said(error)}") from error
@@ -177,8 +195,12 @@ def _saved_name(cls: type) -> str:
 
 
 def _is_provided(cls: type) -> bool:
-    modules = (provider.module for provider in entry_points(group=PROVIDERS))
-    return any(f"{cls.__module__}.".startswith(f"{module}.") for module in modules)
+    return any(f"{cls.__module__}.".startswith(f"{module}.") for module in _providing_modules())
+
+
+@cache
+def _providing_modules() -> list[str]:  # finding them reads a file of each package that is installed
+    return [provider.module for provider in entry_points(group=PROVIDERS)]
 
 
 def _class_named(name: Any, cls: type[Pretrained], file: Path) -> type[Pretrained]:
