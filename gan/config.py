@@ -7,12 +7,13 @@ from typing import Literal
 
 from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
+from fooling.options.settings import Settings
 from fooling.run.run import RunConfig
 from gan.networks.dcgan import Normalization, resolutions
 
 
 @dataclass
-class GeneratorConfig:
+class GeneratorConfig(Settings):
     """The generator; see gan.networks.Generator."""
 
     latent_dim: int = 64
@@ -29,7 +30,7 @@ class GeneratorConfig:
 
 
 @dataclass
-class DiscriminatorConfig:
+class DiscriminatorConfig(Settings):
     """The discriminator; see gan.networks.Discriminator."""
 
     width: int = 32
@@ -43,7 +44,7 @@ class DiscriminatorConfig:
 
 
 @dataclass
-class PenaltyConfig:
+class PenaltyConfig(Settings):
     """R1 and R2; see gan.penalties.ZeroCentered."""
 
     gamma: float = 0.1
@@ -57,7 +58,7 @@ class PenaltyConfig:
 
 
 @dataclass
-class OptimizerConfig:
+class OptimizerConfig(Settings):
     """Adam, for both networks."""
 
     learning_rate: float = 3e-3
@@ -77,7 +78,7 @@ class OptimizerConfig:
 
 
 @dataclass
-class EmaConfig:
+class EmaConfig(Settings):
     """The averaged generator; see gan.ema.ExponentialMovingAverage."""
 
     half_life_kimg: float = 10.0
@@ -88,7 +89,7 @@ class EmaConfig:
 
 
 @dataclass
-class SamplesConfig:
+class SamplesConfig(Settings):
     """The pictures made along the way, from the averaged generator and always the same latents."""
 
     kimg: float = 50.0
@@ -113,6 +114,9 @@ class TrainConfig(RunConfig):
 
     micro_batches: int = 1
     """Parts that the discriminator sees a process's share of the batch in, to save memory."""
+
+    init_from: str | None = None
+    """Whose networks to go on from (fine-tuning): a run's folder, or owner/name on the Hugging Face Hub."""
 
     loss: Literal["relativistic", "non-saturating"] = "relativistic"
     """relativistic is RpGAN, which wants the penalties; non-saturating is the DCGAN paper's."""

@@ -22,11 +22,14 @@ class ExponentialMovingAverage:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.half_life, self.ramp_up = half_life, ramp_up
 
+    def half_life_after(self, images_seen: int) -> float:
+        """The half-life in force when so many images have been seen."""
+        return min(self.half_life, self.ramp_up * images_seen) if self.ramp_up else self.half_life
+
     @torch.no_grad()
     def update(self, network: nn.Module, *, images_seen: int, batch_size: int) -> None:
         """Move towards `network`, of which `batch_size` more images have been seen, `images_seen` in all."""
-        half_life = min(self.half_life, self.ramp_up * images_seen) if self.ramp_up else self.half_life
-        new = 1 - 0.5 ** (batch_size / max(half_life, 1e-8))
+        new = 1 - 0.5 ** (batch_size / max(self.half_life_after(images_seen), 1e-8))
         torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), new)
         for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
             average.copy_(current)

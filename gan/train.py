@@ -18,6 +18,7 @@ from fooling.data.load import load_config
 from fooling.errors import UserError
 from fooling.files import write_gif, write_png
 from fooling.images import Images
+from fooling.run.card import named
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run
 from fooling.run.schedules import scheduled
@@ -26,6 +27,7 @@ from fooling.show.grids import grid
 from gan.card import model_card
 from gan.config import TrainConfig
 from gan.ema import ExponentialMovingAverage
+from gan.fine_tuning import begin_with
 from gan.latent import draw_latents, walk
 from gan.losses import LOSSES
 from gan.networks.dcgan import Discriminator, Generator
@@ -45,7 +47,9 @@ def train(config: TrainConfig) -> None:
     with Run(config, total_images=round(config.kimg * 1000), product="generator/model.safetensors") as run:
         data = run.processes.first_here(lambda: load_config(config.data))
         gan = Gan(config, run, data)
-        for _ in run.steps(gan, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
+        for seen in run.steps(gan, batch_size=config.batch_size, on=f"{len(data)} images of {named(config.data)}"):
+            if seen == config.batch_size:  # once, when training has begun
+                gan.show_reals()
             if run.due(config.samples.kimg):
                 run.check_finite()
                 gan.draw()
@@ -68,13 +72,15 @@ class Gan:
                 " that each process has of a batch"
             )
         channels, image_size = data.images.shape[1:3]
-        size = {"image_size": image_size, "channels": channels}
+        self.size = {"image_size": image_size, "channels": channels}
 
         def make() -> nn.ModuleList:  # one after the other, out of one seed
-            generator = Generator(**size, **vars(config.generator))
-            return nn.ModuleList([generator, Discriminator(**size, **vars(config.discriminator))])
+            generator = Generator(**self.size, **vars(config.generator))
+            return nn.ModuleList([generator, Discriminator(**self.size, **vars(config.discriminator))])
 
         self.generator, self.discriminator = new_network(make, seed_of(config.seed, _WEIGHTS), run.device)
+        if config.init_from is not None:
+            begin_with(config.init_from, self.generator, self.discriminator, run)
         self.ema = ExponentialMovingAverage(
             self.generator, half_life=config.ema.half_life_kimg * 1000, ramp_up=config.ema.ramp_up
         )
@@ -107,13 +113,13 @@ class Gan:
         figures = discriminator_step(
             self.discriminator, reals, fakes, self.loss, self._penalty(seen, progress), parts=parts, autocast=precision
         )
-        figures["discriminator_gradient_norm"] = self._update(
-            self.discriminator_optimizer, config.optimizer.discriminator_ratio, progress
-        )
+        generator_rate, discriminator_rate = self._learning_rates(progress)
+        figures["discriminator_gradient_norm"] = update(self.discriminator_optimizer, discriminator_rate, run.processes)
         # The fakes that the discriminator has learned from still hold the graph that the generator learns by.
         figures |= generator_step(self.discriminator, reals, fakes, self.loss, parts=parts, autocast=precision)
-        figures["generator_gradient_norm"] = self._update(self.generator_optimizer, 1.0, progress)
+        figures["generator_gradient_norm"] = update(self.generator_optimizer, generator_rate, run.processes)
         self.ema.update(self.generator, images_seen=seen + config.batch_size, batch_size=config.batch_size)
+        run.note(ema_half_life_kimg=self.ema.half_life_after(seen + config.batch_size) / 1000)
         return figures
 
     def _latents(self, seen: int) -> Tensor:
@@ -124,41 +130,64 @@ class Gan:
     def _penalty(self, seen: int, progress: float) -> ZeroCentered | None:
         """The penalty on the steps that have one: every so many, and as many times stronger (Karras et al. 2020)."""
         penalty = self.config.penalty
+        gamma = scheduled(penalty.gamma, penalty.final_gamma, progress)
+        self.run.note(gamma=gamma)
         if not penalty.gamma or (seen // self.config.batch_size) % penalty.every:
             return None
-        return ZeroCentered(penalty.every * scheduled(penalty.gamma, penalty.final_gamma, progress))
+        return ZeroCentered(penalty.every * gamma)
 
-    def _update(self, optimizer: torch.optim.Optimizer, ratio: float, progress: float) -> Tensor:
-        """One step of an optimiser, at the present learning rate times `ratio`; returns the gradient's norm."""
+    def _learning_rates(self, progress: float) -> tuple[float, float]:
+        """The generator's and the discriminator's, at present."""
         rates = self.config.optimizer
-        rate = ratio * scheduled(rates.learning_rate, rates.final_learning_rate, progress)
-        return update(optimizer, rate, self.run.processes)
+        rate = scheduled(rates.learning_rate, rates.final_learning_rate, progress)
+        self.run.note(generator_learning_rate=rate, discriminator_learning_rate=rates.discriminator_ratio * rate)
+        return rate, rates.discriminator_ratio * rate
+
+    def show_reals(self) -> None:
+        """Write as many real images as a grid of samples has: reals.png, and the tracker."""
+        if self.run.is_main:
+            count = min(self.config.samples.count, len(self.batches.images))
+            picture = grid(self.batches.take(0, count)[0].cpu(), scale=None)
+            write_png(picture, self.run.folder / "reals.png")
+            self.run.tracker.log_image("reals", picture, step=self.run.images_seen)
 
     def draw(self) -> None:
         """Write what the averaged generator makes of the shown latents: samples/<images seen>.png, and the tracker."""
         if self.run.is_main:
             seen = self.run.images_seen
-            picture = grid(self.ema.network.sample(latents=self.shown_latents))
+            picture = grid(self.ema.network.sample(latents=self.shown_latents), scale=None)
             write_png(picture, self.run.picture_file())
             self.run.tracker.log_image("samples", picture, step=seen, caption=f"{seen / 1000:g} kimg")
 
+    def publish(self) -> None:
+        """Write both networks for others to load, the generator with its card and what it draws."""
+        run, average = self.run, self.ema.network
+        picture = grid(average.sample(latents=self.shown_latents), scale=None)
+        average.save_pretrained(
+            run.folder / "generator",
+            card=model_card(self.config, run.summary(), **self.size),
+            beside=lambda folder: write_png(picture, folder / "samples.png"),
+        )
+        self.discriminator.save_pretrained(run.folder / "discriminator")
+
     def finish(self) -> None:
-        """Write the films and the generator that others load, and hand all three to the tracker."""
-        run, average, seen = self.run, self.ema.network, self.run.images_seen
-        drawn = [np.asarray(Image.open(p).convert("RGB")) for p in run.picture_files()]
+        """Write the networks and the films, and hand the films and the generator to the tracker."""
+        self.publish()
+        run, seen = self.run, self.run.images_seen
+        pictures = [Image.open(p).convert("RGB") for p in run.picture_files()]
+        size = pictures[-1].size  # older versions drew small images smaller
+        drawn = [np.asarray(p.resize(size, Image.Resampling.NEAREST)) for p in pictures]
         films = {
-            "progress": write_gif(drawn, run.folder / "progress.gif", fps=8, hold=2),
-            "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=12),
+            "progress": write_gif(drawn, run.folder / "progress.gif", fps=8, hold=2, colours=128),
+            "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=10, colours=128),
         }
-        write_png(drawn[-1], run.folder / "generator" / "samples.png")
-        average.save_pretrained(run.folder / "generator", card=model_card(self.config, run.summary()))
         for name, film in films.items():
             run.tracker.log_animation(name, film, step=seen)
         run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
         run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
 
-    def _walk(self, stops: int = 16, steps: int = 8) -> Iterator[np.ndarray]:
+    def _walk(self, stops: int = 12, steps: int = 6) -> Iterator[np.ndarray]:
         """Frames of a closed tour through the first latents, seen from each of its stops at once."""
         images = self.ema.network.sample(latents=walk(self.shown_latents[:stops], steps))
         for frame in range(len(images)):
-            yield grid(images.roll(-frame, 0)[::steps])
+            yield grid(images.roll(-frame, 0)[::steps], scale=None)

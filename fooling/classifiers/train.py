@@ -7,12 +7,11 @@ Starting again with the same command goes on from the newest checkpoint, exactly
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +21,7 @@ from fooling.data.batches import Batches
 from fooling.data.load import DataConfig, held_out, load_config
 from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
+from fooling.run.card import model_card, named
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Processes
 from fooling.run.run import Run, RunConfig
@@ -75,7 +75,7 @@ def train(config: TrainConfig) -> None:
     with Run(config, total_images=round(config.kimg * 1000), product="classifier/model.safetensors") as run:
         data, test = run.processes.first_here(lambda: labelled(config.data))
         training = Training(config, run, data, test)
-        for _ in run.steps(training, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
+        for _ in run.steps(training, batch_size=config.batch_size, on=f"{len(data)} images of {named(config.data)}"):
             if test and run.due(config.evaluate_kimg):
                 right = accuracy(training.classifier, test, run.processes)
                 run.record({"test_accuracy": torch.tensor(right, device=run.device)})
@@ -112,10 +112,14 @@ class Training:
         rate = one_cycle(self.config.learning_rate, run.images_seen / run.total_images)
         return {"loss": loss, "gradient_norm": update(self.optimizer, rate, run.processes)}
 
+    def publish(self) -> None:
+        """Write the classifier so far."""
+        publish_classifier(self.run, self.config.data, self.classifier)
+
     def finish(self) -> None:
         """Write the classifier that others load."""
         right = accuracy(self.classifier, self.test) if self.test else None
-        save_classifier(self.config, self.run, self.classifier, right)
+        save_classifier(self.run, self.config.data, self.classifier, right)
 
 
 def accuracy(classifier: nn.Module, data: Images, processes: Processes | None = None) -> float:
@@ -139,59 +143,33 @@ def labelled(config: DataConfig) -> tuple[Images, Images | None]:
     return data, held_out(config)
 
 
-_CARD = """\
----
-{front_matter}
----
-
-# {name}
-
-A classifier of {data} images{accuracy}, trained with fooling-gan.
-
-```python
+_EXAMPLE = """\
 from fooling import Classifier
 
-classifier = Classifier.from_pretrained("path/to/this/folder")    # or "hub:owner/name"
-logits = classifier(images)                                       # of float32 images in [0, 1]
-```
-
-Trained on {images_seen:,} images in {seconds:,} seconds ({images_per_second:,} images per second, {processes}).
-
-## Settings
-
-```yaml
-{settings}```
-"""
+classifier = Classifier.from_pretrained("path/to/this/folder")    # or "owner/name" on the Hugging Face Hub
+logits = classifier(images)                                       # of float32 images in [0, 1]"""
 
 
-def _front_matter(config: RunConfig, test_accuracy: float | None) -> str:
-    """What the Hugging Face Hub reads of a card, with the accuracy as a result that it can show and sort by."""
-    from huggingface_hub import EvalResult, ModelCardData
-
-    data, task = config.data.name, "image-classification"
-    card = ModelCardData(library_name="fooling-gan", license="mit", pipeline_tag=task, tags=[task])
-    if test_accuracy is not None:
-        result = EvalResult(task, data, data, "accuracy", test_accuracy, dataset_split="test")
-        card.model_name, card.eval_results = config.name, [result]
-    return card.to_yaml()
-
-
-def save_classifier(config: RunConfig, run: Run, classifier: Classifier, test_accuracy: float | None) -> None:
-    """Write the classifier that others load, and hand it to the tracker.
-
-    config: of any run that has `data`.
-    """
-    summary: dict[str, Any] = run.summary()
-    settings = {k: v for k, v in asdict(config).items() if k not in ("output", "wandb")}
-    right = "" if test_accuracy is None else f" that has {100 * test_accuracy:.2f} % of the test images right"
-    card = _CARD.format(
-        front_matter=_front_matter(config, test_accuracy),
-        name=config.name,
-        data=config.data.name,
-        accuracy=right,
-        settings=yaml.safe_dump(settings, sort_keys=False),
-        **summary,
+def publish_classifier(run: Run, data: DataConfig, classifier: Classifier, test_accuracy: float | None = None) -> Path:
+    """Write the classifier that others load, with its card; returns its folder."""
+    card = model_card(
+        run.config,
+        data,
+        run.summary(),
+        task="image-classification",
+        what=f"A classifier of images of {named(data)}{_measured(test_accuracy)}, trained with fooling-gan.",
+        example=_EXAMPLE,
+        metrics=None if test_accuracy is None else {"accuracy": test_accuracy},
     )
-    folder = classifier.save_pretrained(run.folder / "classifier", card=card)
-    run.tracker.log_folder(f"{run.folder.name}-classifier", "model", folder, summary)
-    run.say(f"a classifier{right} is in {folder}")
+    return classifier.save_pretrained(run.folder / "classifier", card=card)
+
+
+def save_classifier(run: Run, data: DataConfig, classifier: Classifier, test_accuracy: float | None) -> None:
+    """Write the classifier of a finished run, and hand it to the tracker."""
+    folder = publish_classifier(run, data, classifier, test_accuracy)
+    run.tracker.log_folder(f"{run.folder.name}-classifier", "model", folder, run.summary())
+    run.say(f"a classifier{_measured(test_accuracy)} is in {folder}")
+
+
+def _measured(test_accuracy: float | None) -> str:
+    return "" if test_accuracy is None else f" that has {100 * test_accuracy:.2f} % of the test images right"

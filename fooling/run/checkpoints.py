@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
         "sha256": _sha256(partial / "state.pt"),
         "torch": torch.__version__,
     }
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     for path in (partial / "state.pt", partial / "manifest.json", partial):
         _flush(path)
     if target.exists():  # a damaged one that was passed over when the run was resumed
@@ -65,7 +66,7 @@ def numbered(folder: Path, pattern: str) -> list[Path]:
 def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state that was saved. Raises ValueError, with the reason in one line, for a damaged checkpoint."""
     try:
-        manifest = json.loads((checkpoint / "manifest.json").read_text())
+        manifest = json.loads((checkpoint / "manifest.json").read_text(encoding="utf-8"))
         size = (checkpoint / "state.pt").stat().st_size
         if size != manifest["bytes"]:
             raise ValueError(f"state.pt has {size} bytes in place of {manifest['bytes']}")
@@ -74,6 +75,15 @@ def load_checkpoint(checkpoint: Path, device: torch.device | str = "cpu") -> dic
         return torch.load(checkpoint / "state.pt", map_location=device, weights_only=True)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def has_whole_checkpoint(run_folder: Path) -> bool:
+    """Whether there is one that a run would go on from."""
+    for checkpoint in list_checkpoints(run_folder / "checkpoints"):
+        with suppress(ValueError):
+            load_checkpoint(checkpoint)
+            return True
+    return False
 
 
 def newest_whole_checkpoint(run_folder: Path) -> dict[str, Any] | None:

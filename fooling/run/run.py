@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fooling.errors import Stopped, UserError, require_positive
+from fooling.options.settings import Settings
 from fooling.run.checkpoints import (
     Stateful,
     fingerprint,
@@ -46,12 +47,14 @@ from fooling.run.processes import (
     use_threads,
 )
 from fooling.run.progress import Progress
+from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
 from fooling.run.tracking import NullTracker, Tracker, WandbConfig, start_tracker
+from fooling.run.version import code_version
 
 
 @dataclass
-class RunConfig:
+class RunConfig(Settings):
     """What every training run is told, whatever it trains."""
 
     name: str = "run"
@@ -93,6 +96,10 @@ class Training(Protocol):
     def step(self) -> dict[str, Tensor]:
         """One update; returns its figures, scalars on the device."""
 
+    def publish(self) -> None:
+        """Write what others may use while training goes on, or where it was stopped, such as the generator so far;
+        called on the main process after each checkpoint but the last, which `finish` follows."""
+
     def finish(self) -> None:
         """Write what a finished run leaves to others; called on the main process."""
 
@@ -107,7 +114,7 @@ class Run:
     tracker: wandb, or nothing. images_seen: how far training has come, counted over all processes. seconds: how long
     that took, resumes included.
 
-    product: the file, relative to the folder, that a finished run writes last.
+    product: a file, relative to the folder, that no finished run is without.
     """
 
     def __init__(self, config: RunConfig, *, total_images: int, product: str):
@@ -120,6 +127,9 @@ class Run:
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
         self._recorded: list[tuple[int, list[str], Tensor]] = []
+        self._noted: dict[str, float] = {}
+        self._runaway = Runaway()
+        self._publish: Callable[[], None] = lambda: None
         self._signals = StopSignals(self.say)
         self._host = ExitStack()  # puts back what the run changes of its process
 
@@ -155,6 +165,7 @@ class Run:
         batch_size: images in a step, over all processes. on: what it trains on, in words.
         """
         self.open(training.state)
+        self._publish = training.publish
         if self._is_complete(self.images_seen):
             return self.say(f"{self.folder} is complete: nothing left to do")
         how = f"{self.describe_processes()} ({self.precision.reason})"
@@ -173,6 +184,7 @@ class Run:
         self._signals.lose_patience()
         if self.is_main:
             training.finish()
+            keep_resolved(self.folder, {**resolved_before(self.folder), "finished": True})
 
     # ---- opening and resuming
 
@@ -199,10 +211,14 @@ class Run:
                 part.load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
         if self.is_main and not self._is_complete(self.images_seen):
-            resolved = {"mixed_precision": self.precision.name, "device": self.device.type}
-            keep_resolved(
-                self.folder, {**resolved, "processes": self.processes.count, "threads": torch.get_num_threads()}
-            )
+            resolved = {
+                "mixed_precision": self.precision.name,
+                "device": self.device.type,
+                "processes": self.processes.count,
+                "threads": torch.get_num_threads(),
+            }
+            keep_resolved(self.folder, {**resolved, "finished": False})
+            self.tracker.add_settings({"resolved": {**resolved, **self._made_of()}})
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
         self._signals.listen(self._host)
@@ -211,8 +227,10 @@ class Run:
         lock = take(self.folder)
         self._host.callback(lock.release)
         refuse_changed_settings(self.folder, self.config)
-        for partial in self.folder.glob("checkpoints/.*.partial"):
-            shutil.rmtree(partial)
+        for pattern in ("checkpoints/.*.partial", ".partial-*", "*/.partial-*"):  # a killed run may have left some
+            for partial in self.folder.glob(pattern):
+                remove = shutil.rmtree if partial.is_dir() else Path.unlink
+                remove(partial)
         resumed = newest_whole_checkpoint(self.folder)
         truncate_log(self.folder, resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
@@ -231,7 +249,9 @@ class Run:
             self._set_threads(threads)
 
     def _is_complete(self, images_seen: int) -> bool:
-        return images_seen >= self.total_images and (self.folder / self.product).exists()
+        if images_seen < self.total_images or not (self.folder / self.product).exists():
+            return False
+        return bool(resolved_before(self.folder).get("finished", True))  # older runs made their product last of all
 
     # ---- along the way
 
@@ -245,13 +265,19 @@ class Run:
         """Note a step's figures, scalars on the device; nothing waits for them until `log`."""
         self._recorded.append((self.images_seen, list(values), torch.stack([v.detach() for v in values.values()])))
 
+    def note(self, **numbers: float) -> None:
+        """Note numbers in force at this step, such as a learning rate: the next line of the log has the last."""
+        self._noted |= numbers
+
     def log(self) -> dict[str, float]:
         """Write the means of the figures recorded since the last call, over steps and processes, and return them.
 
         Raises UserError where one of them is not finite: which, when, and the checkpoint to return to.
         """
         means, images = self._means(), self._recorded[-1][0] - self._recorded[0][0] + self._batch_size
+        means |= self._noted
         self._recorded.clear()
+        self._noted = {}
         now = time.perf_counter() - self._started
         means["images_per_second"] = images / max(now - self.seconds, 1e-9)
         self.seconds = now
@@ -259,7 +285,18 @@ class Run:
             append_to_log(self.folder, {"images_seen": self.images_seen, "seconds": round(now, 2), **means})
             self.tracker.log(means, step=self.images_seen)
             self.progress.update(self.images_seen, means)
+            self._warn_of_runaway(means)
         return means
+
+    def _warn_of_runaway(self, figures: dict[str, float]) -> None:
+        if high := self._runaway.notice(figures):
+            losses = " and ".join(f"{name} {value:,.0f}" for name, value in high.items())
+            line = (
+                f"warning: a loss has run away at {self.images_seen / 1000:g} kimg, {losses}:"
+                " stop, and start with a lower learning rate under another --name"
+            )
+            self.say(line)
+            self.tracker.alert("a loss has run away", line)
 
     def check_finite(self) -> None:
         """Raise as `log` would, before something is made of networks that may be past saving."""
@@ -299,6 +336,8 @@ class Run:
             self.log()
         if self.is_main:
             save_checkpoint(self.folder / "checkpoints", self.images_seen, self._snapshot())
+            if self.images_seen < self.total_images:
+                self._publish()
 
     def _snapshot(self) -> dict[str, Any]:
         parts = {name: part.state_dict() for name, part in self._state.items()}
@@ -323,10 +362,19 @@ class Run:
         """What a card or a tracker says of the whole run."""
         return {
             "images_seen": self.images_seen,
+            "total_images": self.total_images,
             "seconds": round(self.seconds),
             "images_per_second": round(self.images_seen / max(self.seconds, 1e-9)),
             "processes": self.describe_processes(),
+            **self._made_of(),
         }
+
+    def _made_of(self) -> dict[str, Any]:
+        """The numbers of parameters that are trained, by network, and the code that trains them."""
+        networks = {name: part for name, part in self._state.items() if isinstance(part, nn.Module)}
+        counts = {name: sum(p.numel() for p in n.parameters() if p.requires_grad) for name, n in networks.items()}
+        trained = {name: count for name, count in counts.items() if count}
+        return {"parameters": trained, "torch": torch.__version__, "code": code_version()}
 
     def __enter__(self) -> Run:
         try:

@@ -12,10 +12,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from fooling.errors import UserError
+from fooling.options.settings import Settings
 
 
 @dataclass
-class WandbConfig:
+class WandbConfig(Settings):
     """What Weights & Biases is told."""
 
     mode: Literal["offline", "online", "disabled"] = "offline"
@@ -46,6 +47,10 @@ class Tracker(Protocol):
     def log_page(self, name: str, html: Path, step: int) -> None: ...
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None: ...
+
+    def add_settings(self, settings: dict[str, Any]) -> None: ...
+
+    def alert(self, title: str, text: str) -> None: ...
 
     def finish(self, *, failed: bool = False) -> None: ...
 
@@ -78,7 +83,12 @@ class WandbTracker:
                 resume="allow",
                 dir=str(folder),
                 config=settings,
-                settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, init_timeout=30),
+                settings=wandb.Settings(
+                    silent=True,
+                    console="off",
+                    x_disable_stats=config.mode != "online",  # the load of processors and GPUs: for who watches now
+                    init_timeout=30,
+                ),
             )
         except (wandb.errors.UsageError, wandb.errors.CommError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -106,6 +116,13 @@ class WandbTracker:
             artifact.add_file(str(file), name=str(file.relative_to(folder)))
         self.run.log_artifact(artifact)
 
+    def add_settings(self, settings: dict[str, Any]) -> None:
+        """Add to the settings what is known only now; a resumed run may know it anew."""
+        self.run.config.update(settings, allow_val_change=True)
+
+    def alert(self, title: str, text: str) -> None:
+        self.run.alert(title=title, text=text)
+
     def finish(self, *, failed: bool = False) -> None:
         self.run.finish(exit_code=int(failed))
         for name in self._environment:  # the next run in this process has a folder of its own
@@ -126,6 +143,6 @@ def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -
 
 def _run_id(file: Path) -> str:
     with contextlib.suppress(FileNotFoundError):
-        return file.read_text()
-    file.write_text(uuid.uuid4().hex[:8])
-    return file.read_text()
+        return file.read_text(encoding="utf-8")
+    file.write_text(uuid.uuid4().hex[:8], encoding="utf-8")
+    return file.read_text(encoding="utf-8")

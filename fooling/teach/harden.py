@@ -17,13 +17,14 @@ from torch.nn import functional as F
 
 from fooling.classifiers.judge import trained_judge
 from fooling.classifiers.networks import MODELS, Classifier, Model
-from fooling.classifiers.train import accuracy, labelled, save_classifier
+from fooling.classifiers.train import accuracy, labelled, publish_classifier, save_classifier
 from fooling.climb.ascent import Ascent
 from fooling.data.batches import Batches
 from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.files import write_png
 from fooling.images import Images
+from fooling.run.card import named
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run, RunConfig
 from fooling.run.schedules import one_cycle
@@ -127,7 +128,7 @@ def harden(config: HardenConfig) -> None:
     with Run(config, total_images=total, product="classifier/model.safetensors") as run:
         data, test = run.processes.first_here(lambda: labelled(config.data))
         teaching = Teaching(config, run, data)
-        for _ in run.steps(teaching, batch_size=config.batch_size, on=f"{len(data)} images of {config.data.name}"):
+        for _ in run.steps(teaching, batch_size=config.batch_size, on=f"{len(data)} images of {named(config.data)}"):
             round_ends = run.due(config.kimg)
             if round_ends or run.due(config.evaluate_kimg):
                 run.check_finite()
@@ -210,10 +211,15 @@ class Teaching:
                 self.optimizer.load_state_dict(new_adam(self.classifier, config.learning_rate).state_dict())
         return {name: torch.tensor(value, device=run.device) for name, value in figures.items()}
 
+    def publish(self) -> None:
+        """Write the classifier so far, unless a round begins, whose weights may be new and have learned nothing."""
+        if self._images_in_round:
+            publish_classifier(self.run, self.config.data, self.classifier)
+
     def finish(self) -> None:
         """Write the classifier that others load."""
         figures = self.rounds.figures[-1]
-        save_classifier(self.config, self.run, self.classifier, figures.get("test_accuracy"))
+        save_classifier(self.run, self.config.data, self.classifier, figures.get("test_accuracy"))
 
     def _draw(self, attack: Ascent, figures: dict[str, float]) -> None:
         """The first images of the attack: samples/<images seen>.png, and the tracker."""

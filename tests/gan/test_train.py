@@ -2,9 +2,8 @@
 
 import json
 import re
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,10 +11,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, Commands, final_state, kill_family, tensors_of
+from offline_wandb import Kept
 from PIL import Image
 
+from fooling import Pretrained
+from fooling.data.batches import Batches
+from fooling.data.load import load
 from fooling.run.checkpoints import list_checkpoints, load_checkpoint
-from gan import Generator
+from fooling.show.grids import grid
+from gan import Discriminator, Generator
+from gan.__main__ import main
 
 DEBUG = ["train", "--config", ROOT / "configs" / "debug.yaml"]
 QUIET = ["--wandb.mode", "disabled"]
@@ -37,6 +42,8 @@ def assert_same_run(folder: Path, uninterrupted: Path) -> None:
     assert [k for k in want if not torch.equal(got[k], want[k])] == []
     saved = "generator/model.safetensors"
     assert (folder / saved).read_bytes() == (uninterrupted / saved).read_bytes()
+    assert (folder / "generator/samples.png").read_bytes() == (uninterrupted / "generator/samples.png").read_bytes()
+    assert not list(folder.rglob("*partial*"))
     assert figures_of(folder) == figures_of(uninterrupted)
     names = [[p.name for p in sorted((f / "samples").iterdir())] for f in (folder, uninterrupted)]
     assert names[0] == names[1]
@@ -61,12 +68,17 @@ class TestWhatARunLeaves:
     def test_samples_are_pictures_of_the_same_latents(self, debug_run):
         pictures = [pixels_of(p) for p in sorted((debug_run[0] / "samples").glob("*.png"))]
         assert len(pictures) == 4  # every 0.5 of 2 kimg
-        assert {p.shape[:2] for p in pictures} == {(4 * 30 + 2, 4 * 30 + 2)}
+        assert {p.shape[:2] for p in pictures} == {(4 * 86 + 2, 4 * 86 + 2)}  # every pixel as 3 x 3
         assert all(p.std() > 5 for p in pictures)
         with Image.open(debug_run[0] / "progress.gif") as film:
             assert film.n_frames == 4
         with Image.open(debug_run[0] / "latent_walk.gif") as film:
-            assert film.n_frames == 128
+            assert film.n_frames == 72 and film.size == (346, 260)
+
+    def test_real_images_are_shown_beside(self, debug_run):
+        """The first of the run's own stream: a grid of 16."""
+        images = load("mnist").images[Batches(load("mnist")).indices(0, 16)]
+        assert np.array_equal(pixels_of(debug_run[0] / "reals.png"), grid(images, scale=None)[..., 0])
 
     def test_the_generator_is_loaded_in_one_line(self, debug_run):
         folder = debug_run[0]
@@ -75,6 +87,11 @@ class TestWhatARunLeaves:
         average = tensors_of(final_state(folder)["average"])
         saved = Generator.from_pretrained(folder / "generator").state_dict()
         assert all(torch.equal(saved[name], tensor) for name, tensor in average.items())
+
+    def test_so_is_the_discriminator(self, debug_run):
+        trained = tensors_of(final_state(debug_run[0])["discriminator"])
+        saved = Discriminator.from_pretrained(debug_run[0] / "discriminator").state_dict()
+        assert all(torch.equal(saved[name], tensor) for name, tensor in trained.items())
 
     def test_the_card_shows_settings_and_samples(self, debug_run):
         card = (debug_run[0] / "generator" / "README.md").read_text()
@@ -85,29 +102,28 @@ class TestWhatARunLeaves:
         """Read back with wandb's own reader; the pictures are opened."""
         folder, printed = debug_run
         assert "wandb is offline" in printed and "wandb sync runs/debug/wandb/offline-run-*" in printed
-        (offline,) = folder.glob("wandb/offline-run-*")
-        inspected = subprocess.run(
-            [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        records = [json.loads(line) for line in inspected.stdout.splitlines()]
-        history = [r["history"] for r in records if r["type"] == "history"]
-        text = json.dumps(history)
+        kept = Kept(folder)
+        text = json.dumps(kept.history)
         for name in ("discriminator_loss", "generator_gradient_norm", "images_per_second", "latent_walk", "progress"):
             assert name in text
-        assert any(
-            r["type"] == "run" and r["run"]["config"]["update"]["batch_size"] == 64 for r in records if "run" in r
-        )
-        assert "debug-generator" in inspected.stdout
-        logged = [pixels_of(p) for p in offline.glob("files/media/images/samples_*.png")]
-        assert len(logged) == 4
-        local = [pixels_of(p) for p in (folder / "samples").glob("*.png")]
-        for picture in logged:
-            assert picture.max() > 100 and picture.dtype == np.uint8
-            assert any(np.array_equal(picture.reshape(*picture.shape[:2], -1)[..., 0], other) for other in local)
-        assert len(list(offline.glob("files/media/videos/*.gif"))) == 2
+        figures = kept.history[2048]
+        assert (figures["generator_learning_rate"], figures["discriminator_learning_rate"]) == (0.003, 0.003)
+        assert (figures["gamma"], figures["ema_half_life_kimg"]) == (0.1, pytest.approx(0.05 * 2.048))
+        assert kept.config["batch_size"] == 64
+        resolved = kept.config["resolved"]
+        assert (resolved["mixed_precision"], resolved["device"]) in (("no", "cpu"), ("bf16", "cpu"))
+        assert (resolved["processes"], resolved["threads"], resolved["torch"]) == (1, 1, torch.__version__)
+        for name in ("generator", "discriminator"):
+            network = Pretrained.from_pretrained(folder / name)
+            assert resolved["parameters"][name] == sum(p.numel() for p in network.parameters())
+        assert "debug-generator" in kept.text
+        logged = kept.media("samples")
+        assert list(logged) == [512, 1024, 1536, 2048]
+        logged = {folder / "samples" / f"{step:09d}.png": file for step, file in logged.items()}
+        for local, file in {**logged, folder / "reals.png": kept.media("reals")[64]}.items():
+            assert np.array_equal(pixels_of(file)[..., 0], pixels_of(local)) and pixels_of(file).max() > 100
+        for name in ("progress", "latent_walk"):
+            assert kept.media(name)[2048].read_bytes() == (folder / f"{name}.gif").read_bytes()
 
     def test_the_same_command_again_finds_nothing_to_do(self, debug_run):
         folder = debug_run[0]
@@ -123,10 +139,17 @@ class TestWhatARunLeaves:
         assert done.stderr.strip().count("\n") == 0
         assert "batch_size was 64 and is 32, penalty.gamma was 0.1 and is 2.0" in done.stderr
 
-    def test_sample_draws_a_grid(self, debug_run, commands):
-        done = commands.run("gan", "sample", debug_run[0], "--count", 10, "--seed", 1, "--out", "grid.png")
-        assert done.returncode == 0 and "grid.png" in done.stdout
-        assert pixels_of(commands.folder / "grid.png").shape[:2] == (3 * 30 + 2, 4 * 30 + 2)
+    def test_samples_of_an_older_version_which_were_smaller_join_the_film(self, debug_run, tmp_path, monkeypatch):
+        folder = tmp_path / "runs" / "debug"
+        shutil.copytree(debug_run[0], folder, ignore=shutil.ignore_patterns("wandb", "progress.gif"))
+        shutil.rmtree(list_checkpoints(folder / "checkpoints")[0])
+        first = folder / "samples" / "000000512.png"
+        with Image.open(first) as picture:
+            picture.resize((122, 122), Image.Resampling.NEAREST).save(first)
+        monkeypatch.chdir(tmp_path)
+        assert main(["train", "--config", str(ROOT / "configs" / "debug.yaml")]) == 0
+        with Image.open(folder / "progress.gif") as film:
+            assert film.n_frames == 4 and film.size == (346, 346)
 
 
 SHORT = [*DEBUG, *QUIET, "--generator.width", 4, "--discriminator.width", 4, "--checkpoint_kimg", 0.064]
@@ -169,7 +192,14 @@ class TestResuming:
         _, err = process.communicate(timeout=30)
         assert process.returncode == 128 + number
         assert re.fullmatch(r"stopped and saved at [\d.]+ of 100 kimg: the same command goes on from there\s*", err)
-        assert final_state(commands.folder / "run")["images_seen"] >= 1024
+        state = final_state(commands.folder / "run")
+        assert state["images_seen"] >= 1024
+        generator = commands.folder / "run" / "generator"  # there is something to sample
+        saved = Generator.from_pretrained(generator).state_dict()
+        assert all(torch.equal(saved[name], tensor) for name, tensor in state["average"].items())
+        card = (generator / "README.md").read_text()
+        assert f"In training: {state['images_seen'] / 1000:g} of 100 kimg" in card
+        assert pixels_of(generator / "samples.png").std() > 5
 
     def test_a_folder_in_use_is_refused(self, commands):
         arguments = [*DEBUG, *QUIET, "--kimg", 1000, "--output", "run"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoi
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Precision, Processes, computes_in_bf16
 from fooling.run.run import Run, RunConfig
-from fooling.run.tracking import WandbConfig
+from fooling.run.tracking import NullTracker, WandbConfig
 
 
 class Line:
@@ -36,6 +37,9 @@ class Line:
         loss = (self.network(x) - 3 * x).square().mean()
         loss.backward()
         return {"loss": loss, "gradient_norm": update(self.optimizer, 0.1, self.run.processes)}
+
+    def publish(self):
+        (self.run.folder / "product").write_text(f"at {self.run.images_seen}")
 
     def finish(self):
         self.end()
@@ -266,9 +270,67 @@ class TestBeingAskedToStop:
 
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "run", finish=films)
-        assert not (tmp_path / "run" / "product").exists()
+        assert (tmp_path / "run" / "product").read_text() != "done"
         run, _ = train(tmp_path / "run")
-        assert (run.folder / "product").exists() and run.images_seen == 400
+        assert (run.folder / "product").read_text() == "done" and run.images_seen == 400
+        train(tmp_path / "run", finish=films)  # nothing is left to do
+
+
+class TestWhatItLeavesToOthers:
+    def test_a_stopped_run_leaves_what_it_has_come_to(self, tmp_path):
+        with pytest.raises(Stopped):
+            train(tmp_path / "run", steps=lambda run: run.images_seen == 104 and signal.raise_signal(signal.SIGTERM))
+        assert (tmp_path / "run" / "product").read_text() == "at 104"
+
+    def test_so_does_one_that_was_killed_at_its_last_checkpoint(self, tmp_path):
+        def killed(run):
+            if run.images_seen == 104:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            train(tmp_path / "run", steps=killed)
+        assert (tmp_path / "run" / "product").read_text() == "at 80"
+
+    def test_halves_of_files_do_not_outlast_a_kill(self, tmp_path):
+        for name in (
+            ".partial-generator-x/whole",
+            ".partial-a.gif",
+            "samples/.partial-b.png",
+            "generator/.partial-y/c",
+        ):
+            (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "run" / name).write_text("half")
+        train(tmp_path / "run")
+        assert list((tmp_path / "run").rglob(".partial*")) == []
+
+
+class TestTheLog:
+    def test_a_line_has_the_last_of_what_was_noted_for_it(self, tmp_path):
+        train(tmp_path / "run", steps=lambda run: run.images_seen % 16 and run.note(rate=run.images_seen / 2))
+        lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+        assert [line["rate"] for line in lines] == [line["images_seen"] / 2 - 4 for line in lines]
+
+    def test_a_loss_that_runs_away_is_told_of_once(self, tmp_path, capsys, monkeypatch):
+        """Ten steps a line; a jump that is over in the next line is none of it."""
+        lines = [1, 100, 1, 1, 100, 300, 1000, 100, 1, 1, 2000]
+        losses = iter([float(line) for line in lines for _ in range(10)])
+        step = Line.step
+        monkeypatch.setattr(Line, "step", lambda self: step(self) | {"loss": torch.tensor(next(losses))})
+        train(tmp_path / "run", kimg=0.08 * len(lines))
+        told = re.findall("warning: a loss has run away at (.*) kimg, loss (.*): stop, and", capsys.readouterr().out)
+        assert told == [("0.48", "300"), ("0.88", "2,000")]
+
+    def test_the_tracker_is_told_too_and_knows_what_the_settings_came_to(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Line, "step", lambda self: {"loss": torch.tensor(600.0)})
+        kept, tracker = [], NullTracker()
+        tracker.alert = lambda title, text: kept.append(title)
+        tracker.add_settings = kept.append
+        monkeypatch.setattr("fooling.run.run.start_tracker", lambda *_: tracker)
+        train(tmp_path / "run", settings={"mixed_precision": "bf16"})
+        (known, alert) = kept
+        assert alert == "a loss has run away"
+        assert known["resolved"]["mixed_precision"] == "bf16" and known["resolved"]["parameters"] == {"network": 2}
+        assert re.match(r"fooling-gan \d", known["resolved"]["code"])
 
 
 class TestOrder:

@@ -1,0 +1,33 @@
+"""What is asked of wandb, and that it takes it."""
+
+import pytest
+from offline_wandb import Kept
+
+from fooling.run.tracking import WandbConfig, WandbTracker
+
+
+@pytest.fixture(autouse=True)
+def no_places_of_its_own(monkeypatch):
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_settings_may_be_known_later_and_anew_and_what_is_wrong_is_told(tmp_path):
+    tracker = WandbTracker(WandbConfig(), tmp_path, {"seed": 3})
+    tracker.add_settings({"resolved": {"device": "cuda"}})
+    tracker.add_settings({"resolved": {"device": "cpu"}})
+    tracker.alert("a loss has run away", "at 8 kimg")
+    tracker.finish()
+    kept = Kept(tmp_path)
+    assert kept.config["seed"] == 3 and kept.config["resolved"] == {"device": "cpu"}
+    assert "a loss has run away" in kept.text
+
+
+@pytest.mark.parametrize(("mode", "quiet"), [("online", False), ("offline", True)])
+def test_the_load_of_the_machine_is_watched_by_who_watches_online(mode, quiet, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr("wandb.init", lambda **arguments: asked.update(arguments))
+    tracker = WandbTracker(WandbConfig(mode=mode), tmp_path, {})
+    assert asked["settings"].x_disable_stats is quiet and asked["mode"] == mode
+    for name in tracker._environment:
+        monkeypatch.delenv(name)
