@@ -24,6 +24,7 @@ from fooling.audit.verdict import verdict
 from fooling.images import to_uint8
 from fooling.show.layout import percent
 
+_LONG = 14  # letters of a column's name, more than which leave no room for a second figure on a telephone
 _LEVELS = {"easily fooled": "easily", "can be fooled": "can", "hard to fool": "hard", "unclear": "unclear"}
 
 
@@ -56,7 +57,7 @@ def audit_page(reports: Sequence[Examination], effort: Effort, *, seed: int) -> 
         parts += [f"<h2 id=network-{number}>{html.escape(report.label)}</h2>", _warnings(report), _strips(report)]
         parts += [_starts(report), _walks(report), _masking(report, report.masking) if report.masking else ""]
     page = "\n".join(parts) + "</main></body></html>\n"
-    return page.replace(" %", "\u00a0%")  # a figure and its sign stay on one line
+    return page.replace(" %", "\u00a0%").replace("&gt;\u2009", "&gt;\u202f")  # a figure and its signs stay on one line
 
 
 def _card(report: Examination, number: int) -> str:
@@ -206,8 +207,9 @@ def _table(corner: str, header: Sequence[str], rows: Iterable[tuple[str, str, Se
             row += f"<td role=cell{bar}>{label}{html.escape(str(value))}</td>"
         return row + "</tr>"
 
+    long = " class=long" if max(map(len, header)) > _LONG else ""
     return (
-        f"<div class=box role=region tabindex=0 aria-label='table'><table role=table><thead role=rowgroup>"
+        f"<div class=box role=region tabindex=0 aria-label='table'><table role=table{long}><thead role=rowgroup>"
         f"<tr role=row><th scope=col role=columnheader>{corner}</th>{heads}</tr></thead><tbody role=rowgroup>"
         + "".join(row(*each) for each in rows)
         + "</tbody></table></div>"

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from fooling.cli import main
 from fooling.climb.objectives import LogProbability, Margin
 from fooling.data.load import load
 from fooling.errors import UserError
+from fooling.files import write_png
 from fooling.images import Images
 from fooling.run.tracking import WandbConfig
 
@@ -227,8 +229,9 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     verbs = {"audit": ("fooling.audit.audit:audit", "")}
     options = ["--shape", "1", "28", "28", "--range", "-1", "1", "--others", "[]", "--wandb.mode", "disabled"]
     assert main("fooling", verbs, ["audit", str(folder), "theirs:load", "--output", "out", *options]) == 0
-    out = capsys.readouterr().out
-    assert "theirs:load" in out and "fooled with rubbish, anywhere in the box" in out and "at most about" in out
+    printed = capsys.readouterr().out
+    assert "theirs:load" in printed and "fooled with rubbish, anywhere in the box" in printed
+    assert "at most about" in printed
     (tmp_path / "broken.py").write_text(
         "import theirs\nclass Net(theirs.Net):\n    def forward(self, x):\n        return super().forward(x).detach()\n"
     )
@@ -242,6 +245,11 @@ def test_the_verb_audits_anyones_classifier(tmp_path, monkeypatch, lenet, softma
     summary = json.loads(text)
     assert set(summary["classifiers"]) == {"run", "theirs:load"}
     assert summary["classifiers"]["run"]["overall"]["box"]["fooled_99"] > 0.5
+    assert summary["judge"]["images"] == 10_000 and 0.85 < summary["judge"]["accuracy"] < 0.95
+    said = summary["classifiers"]["run"]["verdict"]
+    assert said["level"] == "unclear" and "held-out images right, so nobody can say" in said["sentence"]
+    for text in (printed, (tmp_path / "out" / "audit.html").read_text(encoding="utf-8").replace("\u00a0%", " %")):
+        assert said["sentence"] in text and "too few to lean on what it calls rubbish" in text
     assert (tmp_path / "out" / "audit.html").stat().st_size > 100_000
 
 
@@ -266,6 +274,16 @@ def test_a_classifier_for_other_data_is_refused(tmp_path, lenet, monkeypatch):
     monkeypatch.setattr(fooling.audit.audit, "open_classifier", lambda *_: three)
     with pytest.raises(UserError, match=r"^x: .*10 classes, .* takes .* in 3"):
         audit(AuditConfig(models=["x"], output=str(tmp_path / "out"), wandb=WandbConfig(mode="disabled")))
+
+
+def test_a_run_is_audited_on_the_data_it_was_trained_on(tmp_path, lenet):
+    lenet.save_pretrained(tmp_path / "run" / "classifier")
+    for k in range(20):
+        write_png(np.full((28, 28, 3), 10 * k, np.uint8), tmp_path / "images" / "only" / f"{k}.png")
+    data = {"name": "folder", "folder": str(tmp_path / "images"), "root": str(tmp_path / "cache"), "test_share": 0.5}
+    (tmp_path / "run" / "config.yaml").write_text(json.dumps({"data": data}))
+    with pytest.raises(UserError, match="an audit needs two classes or more, and folder has 1"):
+        audit(AuditConfig(models=[str(tmp_path / "run")], wandb=WandbConfig(mode="disabled")))
 
 
 def test_the_judge_learns_from_moved_and_dirty_images(data):
