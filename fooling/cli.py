@@ -70,7 +70,9 @@ def _guarded(program: Callable[[], int]) -> int:
     except UserError as error:
         return _fail(str(error))
     except Stopped as stopped:
-        return _say(str(stopped), stopped.exit_code)
+        launched = {"TORCHELASTIC_RUN_ID", "ACCELERATE_MIXED_PRECISION"}.intersection(os.environ)
+        aside = " (a traceback beside this line is the launcher's, which minds Ctrl-C)" if launched else ""
+        return _say(f"{stopped}{aside}", stopped.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
 

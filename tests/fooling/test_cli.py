@@ -188,6 +188,14 @@ def test_being_stopped_is_no_error_and_has_the_exit_code_of_its_signal(how, code
     assert run("fail", how) == (code, "", says)
 
 
+def test_what_a_launcher_prints_at_ctrl_c_is_said_to_be_the_launchers(run, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    code, _, err = run("fail", "stop")
+    assert code == 143 and err.startswith(
+        "stopped: run it again to go on (a traceback beside this line is the launcher's"
+    )
+
+
 def test_a_bug_is_not_passed_off_as_a_users_mistake(run):
     with pytest.raises(RuntimeError, match="a bug"):
         run("fail", "bug")
