@@ -22,6 +22,7 @@ WIDTHS = (1280, 390, 320)  # a desk, a telephone, the narrowest that WCAG 2.2 as
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_LOCAL = ("file:", "data:", "blob:")
 _FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -48,7 +49,7 @@ def page_of(opened: Browser, file: Path) -> Iterator[Page]:
     errors: list[str] = []
     page = opened.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda asked: asked.url.startswith(("file:", "data:", "blob:")) or errors.append(asked.url))
+    page.on("request", lambda asked: None if asked.url.startswith(_LOCAL) else errors.append(asked.url))
     page.goto(file.resolve().as_uri())
     yield page
     page.close()

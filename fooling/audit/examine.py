@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fooling.audit.attacks import SURE, Transfer, attacks, log_probability
+from fooling.audit.attacks import SURE, Attack, Transfer, attacks, log_probability
 from fooling.audit.battery import OTHER_CLASSES, Found, images_of, images_of_others, run_battery, starts_of
 from fooling.audit.masking import RADII, Masking, look_for_masking
 from fooling.audit.scores import calibration_error, figures_of, scale_to_certainty
@@ -125,7 +126,7 @@ def examine(
     report.judge = score
     starts = starts_of(data, others, classes, effort.images, seed=seed)
     ways = attacks(restarts=effort.restarts, seed=seed_of(seed, "restarts"))
-    transfer = {} if other is None else {"transfer, then adaptive steps": Transfer(other)}
+    transfer: dict[str, Attack] = {} if other is None else {"transfer, then adaptive steps": Transfer(other)}
     images, targets = map(torch.cat, zip(*starts.values(), strict=True))
     say(f"{label}: {_forecast(classifier, images, targets, len(ways) + len(transfer), effort)}")
     raw = probabilities(classifier, images)[:, :classes].amax(1)
@@ -141,10 +142,12 @@ def examine(
             count.add(now=plan[min(count.done + 1, len(plan) - 1)])
 
         for budget, radius in BUDGETS.items():
-            settings = {"radius": radius, "steps": effort.steps, "tick": tick}
-            found = run_battery(classifier, judge, images, targets, ways, **settings)
+            battery = partial(
+                run_battery, classifier, judge, images, targets, radius=radius, steps=effort.steps, tick=tick
+            )
+            found = battery(ways)
             reached[budget] = found.sure.clone()  # by its own gradient, before another network helps
-            run_battery(classifier, judge, images, targets, transfer, found=found, **settings)
+            battery(transfer, found=found)
             if budget == "box":
                 found.take_over(whole["ball"])  # which is a part of the box
             whole[budget] = found

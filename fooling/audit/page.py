@@ -107,7 +107,7 @@ def _strips(report: Examination) -> str:
 def _starts(report: Examination) -> str:
     header = ["50 % sure", "90 % sure", "99 % sure", "rubbish", "recognised", "median", "mean", "AUROC", "FPR 95",
               "steps"]  # fmt: skip
-    rows = []
+    rows: list[tuple[str, str, list[Cell]]] = []
     for kind, by_budget in report.figures.items():
         for budget in BUDGETS:
             f = by_budget[budget]
