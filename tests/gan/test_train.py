@@ -163,7 +163,7 @@ class TestResuming:
         [(1, 3), pytest.param(1, 12, marks=pytest.mark.slow), pytest.param(2, 8, marks=pytest.mark.slow)],
     )
     def test_killed_again_and_again_it_ends_bit_equal(self, commands, processes, kills):
-        arguments = [*SHORT, "--kimg", 4 * kills, "--threads", 1]
+        arguments = [*SHORT, "--kimg", 2.5 * kills, "--threads", 1]
         assert commands.run("gan", *arguments, "--output", "whole", processes=processes).returncode == 0
         commands.kill_and_resume("gan", *arguments, kills=kills, processes=processes)
         assert_same_run(commands.folder / "killed", commands.folder / "whole")
