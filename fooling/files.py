@@ -90,43 +90,65 @@ def _indexed(pictures: list[Image.Image], colours: int) -> list[Image.Image]:
     if colours == 256 and all(picture.mode == "L" for picture in pictures):
         return pictures
     pictures = [picture.convert("RGB") for picture in pictures]
+    frames = [np.asarray(picture) for picture in pictures]
     palette = _colours_of(pictures, colours)
     if palette is not None:
-        return [_in_palette(picture, palette) for picture in pictures]
-    # The best colours for some pixels of some frames; one of GIF's 256 is left for "as before".
-    some = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, 12)})
-    strip = np.concatenate([np.asarray(pictures[i]) for i in some])
-    every = round((strip.size / 100_000) ** 0.5) | 1  # odd, so that no checkerboard hides the half of its colours
-    sample = Image.fromarray(np.ascontiguousarray(strip[::every, ::every]))
-    best = sample.quantize(min(colours, 255), method=Image.Quantize.MEDIANCUT, kmeans=1)
-    return [Image.fromarray(frame).quantize(palette=best, dither=Image.Dither.NONE) for frame in _steady(pictures)]
+        indices = [np.searchsorted(_numbers(palette, 8), _numbers(frame, 8)) for frame in frames]
+    else:
+        palette = _best_colours(frames, min(colours, 255))  # one of GIF's 256 is left for "as before"
+        indices = _nearest(list(_steady(frames)), palette)
+    indexed = [Image.fromarray(index.astype(np.uint8)) for index in indices]
+    for picture in indexed:
+        picture.putpalette(palette.astype(np.uint8).tobytes())
+    return indexed
 
 
 def _colours_of(pictures: list[Image.Image], at_most: int) -> np.ndarray | None:
-    """All colours of RGB pictures as sorted numbers (k,), red first; None where they are more than so many."""
-    colours: set[tuple[int, int, int]] = set()
+    """All colours of RGB pictures, sorted (k, 3); None where they are more than so many."""
+    colours: set[tuple[int, ...]] = set()
     for picture in pictures:
         found = picture.getcolors(at_most)
         colours.update(colour for _, colour in found or [])
         if found is None or len(colours) > at_most:
             return None
-    return np.array(sorted(r << 16 | g << 8 | b for r, g, b in colours))
+    return np.array(sorted(colours))
 
 
-def _in_palette(picture: Image.Image, palette: np.ndarray) -> Image.Image:
-    """An RGB picture of no other colours than those of the palette (see _colours_of), exactly; PIL's way would merge
-    neighbours."""
-    numbers = np.asarray(picture).astype(np.int64) @ [1 << 16, 1 << 8, 1]
-    indexed = Image.fromarray(np.searchsorted(palette, numbers).astype(np.uint8))
-    indexed.putpalette(b"".join(int(colour).to_bytes(3, "big") for colour in palette))
-    return indexed
+def _best_colours(frames: list[np.ndarray], count: int) -> np.ndarray:
+    """So many colours (count, 3) for frames (height, width, 3): averages, but the most frequent ones are exact."""
+    some = sorted({round(i) for i in np.linspace(0, len(frames) - 1, 12)})
+    strip = np.concatenate([frames[i] for i in some])
+    every = round((strip.size / 100_000) ** 0.5) | 1  # odd, so that no checkerboard hides the half of its colours
+    sample = Image.fromarray(np.ascontiguousarray(strip[::every, ::every]))
+    pixels = sample.width * sample.height
+    frequent = sorted((n, colour) for n, colour in sample.getcolors(pixels) or [] if n > 0.01 * pixels)
+    exact = [colour for _, colour in frequent[: -count // 2 : -1]]
+    averages = sample.quantize(count - len(exact), method=Image.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
+    return np.array([*exact, *np.reshape(averages, (-1, 3))][:count])
 
 
-def _steady(pictures: list[Image.Image]) -> Iterator[np.ndarray]:
-    """The frames (height, width, 3), in which a pixel keeps its colour while it changes too little to be seen."""
-    shown = np.asarray(pictures[0])
-    for picture in pictures:
-        frame = np.asarray(picture)
+def _nearest(frames: list[np.ndarray], palette: np.ndarray) -> list[np.ndarray]:
+    """For every pixel the index of a colour in the palette that is near: the same for each cell of 4 x 4 x 4 levels,
+    the nearest to its middle."""
+    cells = [_numbers(frame >> 2, 6) for frame in frames]
+    used = np.unique(np.concatenate([np.unique(cell) for cell in cells]))
+    index = np.zeros(1 << 18, np.uint8)
+    for part in np.array_split(used, len(used) // 4096 + 1):
+        middle = 4 * np.stack([part >> 12, part >> 6 & 63, part & 63], 1) + 1.5
+        index[part] = (np.square(palette).sum(1) - 2 * middle @ palette.T).argmin(1)  # distance, but for |middle|^2
+    index[_numbers(palette >> 2, 6)[::-1]] = np.arange(len(palette))[::-1]  # a colour of the palette stays what it is
+    return [index[cell] for cell in cells]
+
+
+def _numbers(colours: np.ndarray, bits: int) -> np.ndarray:
+    """Colours (..., 3) of so many bits a channel as whole numbers, red first."""
+    return colours.astype(np.int64) @ [1 << 2 * bits, 1 << bits, 1]
+
+
+def _steady(frames: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames, in which a pixel keeps its colour while it changes too little to be seen."""
+    shown = frames[0]
+    for frame in frames:
         near = (np.abs(frame.astype(np.int16) - shown) <= _UNSEEN).all(2, keepdims=True)
         shown = np.where(near, shown, frame)
         yield shown

@@ -8,7 +8,7 @@ box", and Bruner, "Tricking a neural network tells us a lot about how machines (
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,7 @@ from fooling.errors import UserError
 from fooling.seeds import seed_of
 
 _CHUNK = 256  # images whose activations fit comfortably into memory
+_HALVINGS = 8  # of a step that overshoots, at most
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,17 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Nudges:
-    """Images before and after one step towards each of several classes.
+    """Images before and after one step towards each of several classes, each of which makes its class more probable.
 
-    gradients: where the step comes from. moved (n, k, c, h, w): the images after it, clipped to [0, 1], and their
-    probabilities (n, k, all classes).
+    gradients: of the classes' logits, with the images before. directions (n, k, c, h, w): what the steps follow, which
+    is those gradients, but for the steps that are `beside` them, bool (n, k): these follow the gradient of the class's
+    log-probability, because what raises its logit raises another's more. moved (n, k, c, h, w): the images after the
+    step, clipped to [0, 1], and their probabilities (n, k, all classes).
     """
 
     gradients: Gradients
+    directions: Tensor
+    beside: Tensor
     moved: Tensor
     probabilities: Tensor
 
@@ -108,6 +113,13 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
     classes: k of them for all images, or int64 (n, k) of each image's own.
     Raises UserError for a class that the classifier does not have, and for images that it does not take.
     """
+    return _gradients(classifier, images, classes, lambda logits: logits)
+
+
+def _gradients(
+    classifier: nn.Module, images: Tensor, classes: Tensor | Sequence[int], scores: Callable[[Tensor], Tensor]
+) -> Gradients:
+    """The gradients of the classes' scores, which are made of all logits (n, classes), as input_gradients has them."""
     check_fit(classifier, images)
     logits, maps = [], []
     with torch.inference_mode(False), torch.enable_grad(), frozen(classifier) as device:
@@ -118,7 +130,7 @@ def input_gradients(classifier: nn.Module, images: Tensor, classes: Tensor | Seq
             out = classifier(pixels).float()
             check_target(wanted, out.shape[1])
             # The sum over images is harmless: in evaluation mode no image's logit depends on another image.
-            sums = out.gather(1, wanted.to(out.device)).sum(0)
+            sums = scores(out).gather(1, wanted.to(out.device)).sum(0)
             maps.append(torch.stack([torch.autograd.grad(s, pixels, retain_graph=True)[0].cpu() for s in sums], 1))
             logits.append(out.detach().cpu())
     return Gradients(images.detach().cpu(), torch.cat(logits).softmax(1), classes, torch.cat(maps))
@@ -155,15 +167,43 @@ def mistakes(classifier: nn.Module, images: Tensor, labels: Tensor, count: int =
 def nudge(classifier: nn.Module, images: Tensor, classes: Tensor | Sequence[int], step: float = 0.05) -> Nudges:
     """One step from images (n, c, h, w) towards each of `classes` (see input_gradients).
 
-    step: what the gradient's standard deviation becomes, in units of the full range from black to white.
+    step: what the gradient's standard deviation becomes, in units of the full range from black to white. Where such a
+        step would make the class less probable, which is that it overshoots, the best of shorter ones is taken.
     """
     gradients = input_gradients(classifier, images, classes)
-    maps = gradients.maps
-    pixels = (2, 3, 4)
-    deviation = (maps - maps.mean(pixels, keepdim=True)).square().mean(pixels, keepdim=True).sqrt()
-    moved = (gradients.images[:, None] + step * maps / (deviation + 1e-12)).clamp(0, 1)
-    after = probabilities(classifier, moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
-    return Nudges(gradients, moved, after)
+    each = gradients.classes.shape[1]
+    before = gradients.images.repeat_interleave(each, 0)
+    wanted, directions = gradients.classes.flatten()[:, None], gradients.maps.flatten(0, 1).clone()
+
+    def stepped(which: Tensor, size: float) -> tuple[Tensor, Tensor]:
+        """Those images after a step of that size, and their probabilities."""
+        maps = directions[which]
+        deviation = (maps - maps.mean((1, 2, 3), keepdim=True)).square().mean((1, 2, 3), keepdim=True).sqrt()
+        moved = (before[which] + size * maps / (deviation + 1e-12)).clamp(0, 1)
+        return moved, probabilities(classifier, moved)
+
+    was = gradients.probabilities.gather(1, gradients.classes).flatten()
+    beside = torch.zeros(len(before), dtype=torch.bool)
+    moved, after = stepped(torch.arange(len(before)), step)
+
+    def not_helped() -> Tensor:
+        return ((after.gather(1, wanted)[:, 0] <= was) & (was < 1)).nonzero()[:, 0]
+
+    for logs in (False, True):
+        if len(low := not_helped()) and logs:
+            directions[low] = _gradients(classifier, before[low], wanted[low], lambda out: out.log_softmax(1)).maps[
+                :, 0
+            ]
+            beside[low] = True
+        if len(low):
+            tries = [stepped(low, step / 2**halvings) for halvings in range(_HALVINGS)]
+            best = torch.stack([p.gather(1, wanted[low])[:, 0] for _, p in tries]).argmax(0), torch.arange(len(low))
+            moved[low], after[low] = (torch.stack(part)[best] for part in zip(*tries, strict=True))
+    stays = not_helped()  # nothing helps there: it is at a peak, or all that would help is clipped
+    moved[stays] = before[stays]
+    after[stays] = gradients.probabilities.repeat_interleave(each, 0)[stays]
+    shape = gradients.classes.shape
+    return Nudges(gradients, *(part.unflatten(0, shape) for part in (directions, beside, moved, after)))
 
 
 def confused(

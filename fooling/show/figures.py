@@ -16,6 +16,7 @@ from fooling.errors import UserError
 from fooling.show.explanations import Confused, Filters, Gradients, Mistakes, Nudges
 from fooling.show.layout import AGAINST, FOR, Sheet, panel_size, percent, room_below_bars, with_article
 
+_TIMES = (1, 2, 3, 4, 5, 8, 10, 15, 20, 30, 50, 100, 200, 500, 1000)  # by which changes may be enlarged
 _KEY = ("lighter here: less of it", "more of it", "change of the logit, for a pixel from black to white")
 
 
@@ -95,7 +96,7 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     names = _names(names, gradients.probabilities.shape[1])
     height, width = panel_size(*gradients.images.shape[-2:])
     classes = gradients.classes[0].tolist()
-    before, limit = gradients.probabilities[0], _limit(gradients.maps[0])
+    before, limit = gradients.probabilities[0], _limit(nudges.directions[0])
     bars = _Bars(torch.cat([before[None], nudges.probabilities[0]]), names, classes, width=260)
     sheet = Sheet(
         [height] * len(classes), [width, 26, width, 26, width, bars.width],
@@ -105,7 +106,8 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
         after = nudges.probabilities[0, row]
         sheet.image(row, 0, gradients.images[0], _said("before: ", names[k], before[k], names))
         sheet.sign(row, 1, "+")
-        sheet.map(row, 2, gradients.maps[0, row], limit, f"more of {with_article(names[k])}")
+        than_others = " than others" if nudges.beside[0, row] else ""
+        sheet.map(row, 2, nudges.directions[0, row], limit, f"more of {with_article(names[k])}{than_others}")
         sheet.sign(row, 3, "=")
         sheet.image(row, 4, nudges.moved[0, row], _said("after: ", names[k], after[k], names))
         bars.draw(sheet, row, 5, after, "after (outline: before)", {k: FOR}, before)
@@ -127,40 +129,61 @@ def draw_probabilities(
     return sheet.picture()
 
 
+def round_steps(last: int, at_most: int = 7) -> list[int]:
+    """The numbers of at most so many steps to show of a climb: 0, every so many by a round number, and the last."""
+    every = -(-last // (at_most - 1))
+    unit = 1 if every <= 10 else 5 if every <= 50 else 50
+    return [*range(0, last, max(1, -(-every // unit) * unit)), last]
+
+
 def draw_strip(
     path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str, columns: int = 7
 ) -> np.ndarray:
-    """A climb from its first image to its last, at most `columns` of them, with their probabilities below.
+    """A climb from its first image to its last, at most `columns` of them: the images, how each differs from the first,
+    enlarged so that it can be seen, and the probabilities.
 
     path: the climb's images with the gradient of the target class, as input_gradients(classifier, images, [target])
-    gives them. steps: the number of each.
+    gives them. steps: the number of each. Those of round_steps are shown where all of them are there.
     """
     names = _names(names, path.probabilities.shape[1])
-    shown = [round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))]
+    wanted = round_steps(steps[-1], columns)
+    shown = (
+        [list(steps).index(step) for step in wanted]
+        if set(wanted) <= set(steps)
+        else [round(i) for i in np.linspace(0, len(steps) - 1, min(columns, len(steps)))]
+    )
     height, width = panel_size(*path.images.shape[-2:])
     colours = _start_and_target(path)
     bars = _Bars(path.probabilities, names, colours, width=width, at_most=10)
-    sheet = Sheet([height, 84], [width] * len(shown), title=title, below=[0, bars.below])
+    changes, times = _changes(path.images)
+    sheet = Sheet(
+        [height, height, 84], [width] * len(shown),
+        title=title, above=[1, 0, 1], below=[0, 0, bars.below], labels=["", f"{times}\n(grey: none)", ""],
+    )  # fmt: skip
     for column, i in enumerate(shown):
-        sheet.image(0, column, path.images[i], f"step {steps[i]}")
-        bars.draw(sheet, 1, column, path.probabilities[i], _answer(path.probabilities[i], names), colours)
+        last = ", the last" if len(shown) > 1 and i == len(steps) - 1 else ""
+        sheet.image(0, column, path.images[i], f"step {steps[i]}{last}")
+        sheet.image(1, column, changes[i])
+        bars.draw(sheet, 2, column, path.probabilities[i], _answer(path.probabilities[i], names), colours)
     return sheet.picture()
 
 
 def film(
     path: Gradients, steps: Sequence[int], names: Sequence[str] | None = None, *, title: str
 ) -> Iterator[np.ndarray]:
-    """The frames of a climb (see draw_strip): the image, the map of where it goes next, and the bars moving."""
+    """The frames of a climb (see draw_strip): the image, its change so far, where it goes next, and the bars moving."""
     names = _names(names, path.probabilities.shape[1])
-    height, width = panel_size(*path.images.shape[-2:], about=252)
+    height, width = panel_size(*path.images.shape[-2:], about=196)
     target = int(path.classes[0, 0])
     limit, colours = _limit(path.maps), _start_and_target(path)
     bars = _Bars(path.probabilities, names, colours, width=320)
+    changes, times = _changes(path.images)
     for i, step in enumerate(steps):
-        sheet = Sheet([height], [width, width, bars.width], title=title, below=bars.below, key=_KEY)
+        sheet = Sheet([height], [width, width, width, bars.width], title=title, below=bars.below, key=_KEY)
         sheet.image(0, 0, path.images[i], f"step {step}")
-        sheet.map(0, 1, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
-        bars.draw(sheet, 0, 2, path.probabilities[i], _answer(path.probabilities[i], names), colours)
+        sheet.image(0, 1, changes[i], times)
+        sheet.map(0, 2, path.maps[i, 0], limit, f"more of {with_article(names[target])}")
+        bars.draw(sheet, 0, 3, path.probabilities[i], _answer(path.probabilities[i], names), colours)
         sheet.colour_key(limit)
         yield sheet.picture()
 
@@ -271,6 +294,18 @@ class _Bars:
         picked = {i: colours[k] for i, k in enumerate(self.shown) if k in colours}
         before = None if before is None else before[self.shown]
         sheet.bars(row, column, probabilities[self.shown], self.names, text, picked, before)
+
+
+def _changes(images: Tensor) -> tuple[Tensor, str]:
+    """How images (n, c, h, w) differ from the first of them, as images, grey where they do not; and what that is.
+
+    It is enlarged by a round number, the same for all, at which all but the outermost 3 % stays between black and
+    white.
+    """
+    difference = images - images[0]
+    largest = max(change.abs().flatten().quantile(0.97).item() for change in difference)
+    times = max((t for t in _TIMES if 0 < t * largest <= 0.5), default=1)
+    return 0.5 + times * difference, "change" if times == 1 else f"change \u00d7 {times}"
 
 
 def _lines(names: Sequence[str]) -> int:

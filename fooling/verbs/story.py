@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Parametrization
 from fooling.run.results import Results
 from fooling.show.explanations import Gradients, input_gradients
-from fooling.show.figures import draw_probabilities, draw_strip, film
+from fooling.show.figures import draw_probabilities, draw_strip, film, round_steps
 from fooling.show.grids import grid
 from fooling.show.layout import percent, with_article
 
@@ -108,10 +107,17 @@ def story_of(
     ascent = ascend(
         classifier, LogProbability(target), start, until=confidence, steps=steps, trace=range(steps + 1), **step
     )
-    taken = int(ascent.steps[0])
-    shown = sorted({round(i) for i in np.linspace(0, taken, _FRAMES)})
+    shown = _kept(int(ascent.steps[0]))
     path = input_gradients(classifier, ascent.trace.images[shown, 0], [target])
     return Story(what, names, target, path, shown, bool(ascent.success[0]))
+
+
+def _kept(taken: int) -> list[int]:
+    """Steps to keep of a climb: those of its strip, and as many between them as a film needs, evenly."""
+    strip = round_steps(taken)
+    every = strip[1] if taken else 1
+    dense = next(d for d in range(1, every + 1) if every % d == 0 and (taken <= d * _FRAMES or d == every))
+    return [*range(0, taken, dense), taken]
 
 
 def nudged(what: str, story: Story) -> str:

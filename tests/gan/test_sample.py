@@ -4,7 +4,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from fooling.images import to_uint8
@@ -115,10 +114,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(run, tmp_path, options, mes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_colours_and_one_grey_are_the_same_to_it(run, tmp_path):
+def test_colour_images_of_64_pixels_are_drawn_as_they_are(run, tmp_path):
     Generator(image_size=64, channels=3, latent_dim=4, width=4).save_pretrained(tmp_path / "colour")
     code, _, _ = run("--count", 4, run=tmp_path / "colour")
     assert code == 0 and pixels_of(tmp_path / "samples.png").shape == (2 * 66 + 2, 2 * 66 + 2, 3)
-    torch.testing.assert_close(  # the same seed, the same images
-        Generator.from_pretrained("colour").sample(4), Generator.from_pretrained("colour").sample(9)[:4]
-    )

@@ -156,6 +156,52 @@ def test_nudged_images_stay_images(lenet, digits):
     assert moved.min() == 0 and moved.max() == 1
 
 
+class Peak(nn.Module):
+    """Two classes: the first is likely only where a weighted sum of the pixels is about 0.02, a narrow peak; the second
+    is what is left, and its logit has no gradient."""
+
+    input_shape = (1, 4, 4)
+    weights = torch.linspace(-1, 1, 16)
+
+    def forward(self, images):
+        peak = 3 - 5000 * (images.flatten(1) @ self.weights / 16 - 0.02).square()
+        return torch.stack([peak, torch.zeros_like(peak)], 1)
+
+
+class Louder(nn.Module):
+    """Two classes that speak for the same pixels, the second three times as loud."""
+
+    input_shape = (1, 4, 4)
+
+    def forward(self, images):
+        said = images.flatten(1) @ Peak.weights
+        return torch.stack([said, 3 * said + 0.1], 1)
+
+
+@pytest.mark.parametrize(("network", "beside"), [(Peak(), [False, True]), (Louder(), [True, False])])
+def test_a_nudge_that_would_overshoot_is_shortened_and_one_that_helps_others_more_turns_aside(network, beside):
+    grey = torch.full((1, 1, 4, 4), 0.5)
+    nudged = nudge(network, grey, [0, 1], step=0.5)
+    before, after = nudged.gradients.probabilities[0], nudged.probabilities[0]
+    whole_step = grey + 0.5 * Peak.weights.view(1, 1, 4, 4) / Peak.weights.std(unbiased=False)
+    assert predict(network, whole_step.clamp(0, 1))[0, 0] < before[0]  # what there was before: the opposite of its name
+    assert after[0, 0] > before[0] + 0.01 and after[1, 1] >= before[1]
+    assert nudged.beside[0].tolist() == beside
+    torch.testing.assert_close(predict(network, nudged.moved[0]), after)
+    found = confused(network, grey, step=0.5)
+    pair = found.nudges.gradients.classes[0]
+    assert (found.nudges.probabilities[0, [0, 1], pair] > before[pair]).all()
+
+
+def test_an_image_that_nothing_makes_more_of_a_class_stays_as_it_is():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+    network[1].weight.data = torch.tensor([[-1.0, -2.0, -3.0, -4.0], [0.0, 0.0, 0.0, 0.0]])
+    black = torch.zeros(1, 1, 2, 2)
+    nudged = nudge(network, black, [0, 1])
+    assert torch.equal(nudged.moved[0, 0], black[0]) and nudged.probabilities[0, 0].tolist() == [0.5, 0.5]
+    assert nudged.probabilities[0, 1, 1] > 0.5
+
+
 def test_confused_images_are_the_closest_calls_and_move_either_way(lenet, digits):
     images, labels = digits
     found = confused(lenet, images, labels, count=5)

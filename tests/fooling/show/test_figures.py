@@ -1,6 +1,7 @@
 """Each figure holds what it is about, and nothing in it is cut off or stands on anything else."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from fooling.show.figures import (
     draw_strip,
     draw_weight_maps,
     film,
+    round_steps,
 )
 from fooling.show.layout import Sheet, percent
 
@@ -162,7 +164,45 @@ def test_a_strip_runs_from_the_first_image_to_the_last(lenet, digits, sheets):
     path = input_gradients(lenet, digits[0][:30], [3])
     draw_strip(path, list(range(0, 60, 2)), title="t", columns=5)
     steps = [w for w in words(sheets[0]) if w.startswith("step")]
-    assert len(steps) == 5 and steps[0] == "step 0" and steps[-1] == "step 58"
+    assert len(steps) == 5 and steps[0] == "step 0" and steps[-1] == "step 58, the last"
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        (0, [0]), (1, [0, 1]), (5, [0, 1, 2, 3, 4, 5]), (7, [0, 2, 4, 6, 7]), (9, [0, 2, 4, 6, 8, 9]),
+        (84, [0, 15, 30, 45, 60, 75, 84]), (500, [0, 100, 200, 300, 400, 500]),
+    ],
+)  # fmt: skip
+def test_the_steps_that_are_shown_are_every_so_many_and_the_last(last, shown, lenet, digits, sheets):
+    assert round_steps(last) == shown
+    if last == 9:
+        draw_strip(input_gradients(lenet, digits[0][:10], [3]), range(10), title="t")
+        said = [w for w in words(sheets[0]) if w.startswith("step")]
+        assert said == ["step 0", "step 2", "step 4", "step 6", "step 8", "step 9, the last"]
+
+
+@pytest.mark.parametrize(("largest", "caption"), [(0.06, "change \u00d7 8"), (0.4, "change"), (0.0, "change")])
+def test_a_strip_shows_what_changed_enlarged_from_grey(lenet, sheets, largest, caption):
+    """Half the pixels become lighter step by step, the others darker."""
+    direction = torch.where(torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
+    images = 0.5 + largest * torch.linspace(0, 1, 4).view(4, 1, 1, 1) * direction
+    path = input_gradients(lenet, images, [3])
+    draw_strip(path, range(4), title="t")
+    next(film(path, range(4), title="t"))
+    assert f"{caption}\n(grey: none)" in words(sheets[0]) and caption in words(sheets[1])
+    changes = [axes.images[0].get_array() for axes in sheets[0].figure.axes if axes.images][1::2]
+    times = int(caption[9:] or 1)
+    for step, change in enumerate(changes):
+        assert np.abs(change - (127.5 + 255 * times * largest * step / 3 * direction[0].numpy())).max() <= 1
+
+
+def test_a_step_that_others_would_gain_more_by_says_what_it_follows(lenet, digits, sheets):
+    nudges = nudge(lenet, digits[0][:1], [5, 8])
+    aside = replace(nudges, beside=torch.tensor([[True, False]]), directions=nudges.directions * 2)
+    draw_nudges(aside, title="t")
+    assert "more of a 5 than others" in words(sheets[0]) and "more of an 8" in words(sheets[0])
+    assert torch.equal(torch.as_tensor(sheets[0].figure.axes[1].images[0].get_array()), aside.directions[0, 0, 0])
 
 
 def test_a_film_has_a_frame_for_every_image_and_its_bars_move(lenet, digits, sheets):
@@ -170,7 +210,7 @@ def test_a_film_has_a_frame_for_every_image_and_its_bars_move(lenet, digits, she
     frames = list(film(path, range(6), title="t"))
     assert len(frames) == 6 and len({frame.shape for frame in frames}) == 1
     for sheet, probabilities in zip(sheets, path.probabilities, strict=True):
-        heights = [bar.get_height() for bar in sheet.figure.axes[2].patches]
+        heights = [bar.get_height() for bar in sheet.figure.axes[3].patches]
         assert heights == pytest.approx(probabilities.tolist())
     assert len({limits for sheet in sheets for limits in scales(sheet)}) == 2  # one for all maps, one for the key
 
