@@ -64,7 +64,7 @@ def test_trick_makes_noise_that_is_called_a_3(run, tmp_path, lenet):
     assert predict(lenet, end)[0, 3] == pytest.approx(summary["target_confidence_after"], abs=1e-4)
     assert np.array_equal(pixels(folder / "image.png"), grid(end, padding=0))
     with Image.open(folder / "trick.gif") as film:
-        assert film.n_frames == len(numbers["steps"]) == 4
+        assert film.n_frames == len(numbers["steps"]) >= 4
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,26 @@ def test_morph_takes_an_image_of_the_users(run, tmp_path, digits, lenet):
     assert np.array_equal(numbers["images"][0], image[0].numpy())
     again, _, complaint = run("morph --image mine.png --to 4")
     assert again == 2 and complaint == "error: mine.png is a\u00a04 to the network already: choose another --to\n"
+
+
+def test_an_image_of_another_size_is_cropped_and_resized_and_it_is_said(run, tmp_path, digits, lenet):
+    """A digit four times as large, in colour, between margins, as a phone keeps it: turned, with a note of that."""
+    images, _ = digits
+    image = images[(predict(lenet, images).argmax(1) == 4).nonzero()[0]]
+    large = np.pad(grid(image, padding=0, scale=4), ((0, 0), (30, 30), (0, 0)), constant_values=200)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(np.rot90(large)).save(tmp_path / "photo.png", exif=exif)
+    code, said, _ = run("morph --image photo.png --to 9")
+    assert code == 0
+    assert said.startswith(
+        "photo.png: resized from 172 x 112 to 28 x 28 pixels, its margins cut off\nYour image (photo"
+    )
+    start = np.load(tmp_path / "runs/morph-4-9/numbers.npz")["images"][0]
+    assert np.abs(start - image[0].numpy()).max() < 0.3 and np.abs(start - image[0].numpy()).mean() < 0.02
+    Image.fromarray(grid(image, padding=0, scale=2)).save(tmp_path / "square.png")
+    said = run("explain --image square.png --towards 9 --layer conv1")[1]
+    assert said.startswith("square.png: resized from 56 x 56 to 28 x 28 pixels\n")
 
 
 def test_explain_draws_everything_about_a_doubtful_digit(run, tmp_path):
@@ -187,7 +207,7 @@ def test_anyones_network_can_be_tricked(run, tmp_path):
 
 BAD = {
     "trick --target 12": "no class 12: the classifier has 10 classes, 0 to 9",
-    "trick --target three": "Got value: three",
+    "trick --target three": "--target must be a whole number, got 'three'",
     "trick --confidence 1.5": "confidence must lie between 0 and 1, got 1.5",
     "trick --steps 0": "steps must be above 0, got 0",
     "trick --start grey --parametrization cppn": "--start grey is for --parametrization pixels",
@@ -198,7 +218,6 @@ BAD = {
     "morph --from 11 --to 3": "no class 11",
     "morph --image nosuch.png": "no such file: nosuch.png",
     "morph --image file.txt": "file.txt is not a readable image",
-    "morph --image large.png": "large.png is 30 x 20 pixels, the classifier takes 28 x 28: resize it first",
     "morph --image deep.png": "deep.png has more than 8 bits for a channel",
     "morph --image clear.png": "clear.png is transparent in places",
     "morph --image cut.png": "cut.png is not a readable image",
@@ -218,9 +237,8 @@ BAD = {
 def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path, command):
     (tmp_path / "taken").mkdir()
     (tmp_path / "file.txt").write_text("not an image")
-    Image.new("L", (30, 20)).save(tmp_path / "large.png")
-    Image.new("I;16", (28, 28)).save(tmp_path / "deep.png")
-    Image.new("RGBA", (28, 28), (255, 255, 255, 100)).save(tmp_path / "clear.png")
+    Image.new("I;16", (40, 28)).save(tmp_path / "deep.png")
+    Image.new("RGBA", (40, 28), (255, 255, 255, 100)).save(tmp_path / "clear.png")
     Image.effect_noise((28, 28), 90).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
     before = sorted(tmp_path.rglob("*"))
@@ -241,10 +259,9 @@ def test_an_error_while_writing_leaves_nothing(run, tmp_path, monkeypatch):
 
 
 def test_help_speaks_the_command_lines_own_words(capsys):
-    with pytest.raises(SystemExit) as exit:
-        main(["morph", "--help"])
+    assert main(["morph", "--help"]) == 0
     said = capsys.readouterr().out
-    assert exit.value.code == 0 and "--from FROM" in said and "from_" not in said
+    assert "--from INT" in said and "from_" not in said
     assert "The class that the network shall see." in said
 
 
