@@ -71,7 +71,7 @@ def _guarded(program: Callable[[], int]) -> int:
         return _fail(str(error))
     except Stopped as stopped:
         launched = {"TORCHELASTIC_RUN_ID", "ACCELERATE_MIXED_PRECISION"}.intersection(os.environ)
-        aside = " (a traceback beside this line is the launcher's, which minds Ctrl-C)" if launched else ""
+        aside = " (a traceback around this line is the launcher's own)" if launched else ""
         return _say(f"{stopped}{aside}", stopped.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted", 130)

@@ -192,7 +192,7 @@ def test_what_a_launcher_prints_at_ctrl_c_is_said_to_be_the_launchers(run, monke
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     code, _, err = run("fail", "stop")
     assert code == 143 and err.startswith(
-        "stopped: run it again to go on (a traceback beside this line is the launcher's"
+        "stopped: run it again to go on (a traceback around this line is the launcher's own)"
     )
 
 
