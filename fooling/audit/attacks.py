@@ -21,6 +21,7 @@ from fooling.climb.criteria import Criterion
 from fooling.climb.objectives import Logit, LogProbability, Margin, Objective
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import at
+from fooling.climb.step_rules import RuleName
 from fooling.seeds import seed_of
 
 SURE = 0.99
@@ -62,7 +63,7 @@ class Climb:
     """A climb by one rule (fooling/climb/step_rules.py) with one step size."""
 
     objective: Callable[[Tensor], Objective]
-    step: str
+    step: RuleName
     step_size: float
 
     def __call__(self, classifier: nn.Module, starts: Tensor, targets: Tensor, bounds: Bounds, steps: int) -> Best:
@@ -71,7 +72,8 @@ class Climb:
             classifier, self.objective(targets), Pixels(starts.clone()), until=memory, steps=steps, step=self.step,
             step_size=self.step_size, ball=None if bounds.radius is None else ("linf", bounds.radius), progress=False,
         )  # fmt: skip
-        return Best(*memory.best, ascent.steps)
+        images, confidences = memory.best
+        return Best(images, confidences, ascent.steps)
 
 
 class _Memory(Criterion):
@@ -172,6 +174,7 @@ def log_probability(classifier: nn.Module, images: Tensor, targets: Tensor) -> t
     parts = []
     for some, wanted in zip(images.split(128), targets.split(128), strict=True):
         some = some.detach().requires_grad_()
-        values = at(classifier(some).float().log_softmax(1), wanted)
-        parts.append((values.detach(), gradient_of(values.sum(), some, "the log-probability")))
-    return tuple(map(torch.cat, zip(*parts, strict=True)))
+        scores = at(classifier(some).float().log_softmax(1), wanted)
+        parts.append((scores.detach(), gradient_of(scores.sum(), some, "the log-probability")))
+    values, gradients = map(torch.cat, zip(*parts, strict=True))
+    return values, gradients

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -23,8 +23,8 @@ from fooling.audit.report import audit_pictures, table
 from fooling.audit.verdict import verdict
 from fooling.classifiers.judge import score_judge, trained_judge
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier, trained_classifier
-from fooling.classifiers.networks import MODELS
-from fooling.data.load import DataConfig, load, load_config
+from fooling.classifiers.networks import Model
+from fooling.data.load import DataConfig, Name, load, load_config
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
 from fooling.options.settings import Settings
@@ -51,7 +51,7 @@ class AuditConfig(Settings):
     data: DataConfig = field(default_factory=DataConfig)
     """The data that the classifiers were made for. Default: that of the runs among them, else mnist."""
 
-    others: list[str] = field(default_factory=lambda: ["mnist", "fashion-mnist"])
+    others: list[Name] = field(default_factory=lambda: ["mnist", "fashion-mnist"])
     """Other data sets to start from, besides the classifiers' own; those that are not at hand are left out, with a line
     saying so."""
 
@@ -106,7 +106,8 @@ def audit(config: AuditConfig) -> Path:
     score = score_judge(judge, config.data)
     if score is not None:
         print(f"warning: {score.warning}" if score.warning else score.words)
-    known = [trained_classifier(name) for name in MODELS] if replace(config.data, root=None) == DataConfig() else []
+    of_mnist = replace(config.data, root=None) == DataConfig()
+    known = [trained_classifier(name) for name in get_args(Model)] if of_mnist else []
     if not known:
         print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
     effort = THOROUGH if config.thorough else QUICK
@@ -149,7 +150,7 @@ def _summary(reports: Sequence[Examination]) -> dict[str, dict[str, Any]]:
 def _others(config: AuditConfig, data: Images) -> dict[str, Images]:
     """The other data sets that are at hand, their images made to the same shape."""
     channels, size = data.images.shape[1:3]
-    found = {}
+    found: dict[str, Images] = {}
     for name in config.others:
         if name == config.data.name:
             continue

@@ -6,8 +6,8 @@ next worst, that it is 99 % sure and the judge agrees; else the highest confiden
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class Found:
 
     def select(self, which: slice) -> Found:
         """The same of some of the images."""
-        return Found(*(values[which] for name, values in vars(self).items() if name != "judge"), judge=self.judge)
+        return replace(self, **{name: values[which] for name, values in vars(self).items() if name != "judge"})
 
     def take_over(self, other: Found) -> None:
         """What was found for the same images elsewhere counts here too."""
@@ -89,7 +89,7 @@ def run_battery(
     judge: nn.Module | None,
     starts: Tensor,
     targets: Tensor,
-    attacks: dict[str, Attack],
+    attacks: Mapping[str, Attack],
     *,
     radius: float | None,
     steps: int,

@@ -20,7 +20,7 @@ from fooling.audit.scores import calibration_error, figures_of, scale_to_certain
 from fooling.audit.walkout import WalkOut, walk_out
 from fooling.classifiers.frozen import frozen, logits_of, probabilities
 from fooling.classifiers.judge import JudgeScore, recognised
-from fooling.classifiers.networks import reject_index
+from fooling.classifiers.networks import num_classes_of, reject_index
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import KINDS
 from fooling.images import Images, to_float
@@ -101,7 +101,7 @@ class Examination:
                 "overall": {budget: self.overall(budget) for budget in BUDGETS},
                 "starts": self.figures,
                 "walk_outs": self.walk_figures,
-                "checks": self.masking.numbers(),
+                "checks": self.masking.numbers() if self.masking else None,
                 "warnings": self.warnings,
             }
         )
@@ -121,7 +121,7 @@ def examine(
     other: a network to transfer attacks from.
     score: how well the judge reads.
     """
-    classes = reject_index(classifier) or classifier.num_classes
+    classes = num_classes_of(classifier)
     report, clean = _on_clean(label, classifier, data, classes, seed)
     report.judge = score
     starts = starts_of(data, others, classes, effort.images, seed=seed)
@@ -179,7 +179,7 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
     p = torch.cat([probabilities(classifier, to_float(some)) for some in data.images.split(1000)])
     top, answer = p.max(1)
     confidences = p[:, :classes].amax(1)
-    correct = answer == data.labels
+    correct = answer.eq(data.targets)
     noise = Pixels.noise(100, shape=data.images.shape[1:], seed=seed_of(seed, "scaled noise")).params
     names = data.class_names
     report = Examination(

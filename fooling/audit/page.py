@@ -63,10 +63,11 @@ def audit_page(reports: Sequence[Examination], effort: Effort, *, seed: int) -> 
 def _card(report: Examination, number: int) -> str:
     said, box = verdict(report), report.overall("box")
     hides = report.masking.hides if report.masking else "not looked for"
+    if_right = ", if the judge is right" if judge_warnings([report]) else ""
     figures = {
         "of the clean images right": f"{report.accuracy:.2%}",
-        f"of {box['images']:,} images turned into rubbish": str(Share(box["rubbish_99"])),
-        "of all that it became sure of, recognised by the judge": str(Share(box["recognised"])),
+        f"of {box['images']:,} images turned into rubbish{if_right}": str(Share(box["rubbish_99"])),
+        f"of all that it became sure of, recognised{if_right or ' by the judge'}": str(Share(box["recognised"])),
         "hides its gradient?": hides,
     }
     rows = "".join(f"<div><dt>{words}</dt><dd>{value}</dd></div>" for words, value in figures.items())

@@ -59,6 +59,7 @@ def test_the_verdict_is_there_before_anybody_scrolls(page):
     look(page, width=390, scheme="light")
     first = page.locator(".card").first
     assert "Whether plain can be fooled is unclear" in first.inner_text()
+    assert first.inner_text().count("if the judge is right") == 2
     box = first.bounding_box()
     assert box["y"] + box["height"] < 800
 
