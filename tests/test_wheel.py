@@ -26,5 +26,6 @@ def test_the_shipped_configurations_are_in_the_wheel_and_found_from_anywhere(tmp
     inside = {file.name for file in (tmp_path / "installed" / "fooling" / "configs").iterdir()}
     assert inside == {file.name for file in (ROOT / "configs").iterdir()}
     where = "import fooling; print(fooling.__file__)"
-    found = subprocess.run([sys.executable, "-c", where], cwd=elsewhere, env=environment, capture_output=True, text=True)
+    asked = [sys.executable, "-c", where]
+    found = subprocess.run(asked, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True)
     assert found.stdout.startswith(str(tmp_path / "installed"))

@@ -27,8 +27,9 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def choices_of(hint: Any) -> tuple[Any, ...]:
-    """What a Literal allows, also one that may be None; nothing for other types."""
-    return next((get_args(part) for part in alternatives(hint) if get_origin(part) is Literal), ())
+    """What a Literal allows, also one that may be None or a list of them; nothing for other types."""
+    parts = (element_of(part) or part for part in alternatives(hint))
+    return next((get_args(part) for part in parts if get_origin(part) is Literal), ())
 
 
 def element_of(hint: Any) -> Any:
@@ -99,10 +100,10 @@ def _number(text: str) -> float | None:
 def in_words(hint: Any, plural: bool = False) -> str:
     """What a type takes, such as "a whole number"."""
     part = next(part for part in alternatives(hint) if part is not None)
-    if choices := choices_of(part):
-        return listed(choices)
     if element := element_of(part):
         return f"a list of {in_words(element, plural=True)}"
+    if choices := choices_of(part):
+        return listed(choices)
     if is_dataclass(part):
         return f"a {getattr(part, '__name__', part)}"
     words = _NAMES[part]

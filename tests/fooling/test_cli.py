@@ -320,7 +320,7 @@ WORDS = [
 def test_words_of_a_list_stay_what_was_typed(words, parsed):
     assert parsed("trick", "--wandb.tags", *words).wandb.tags == words
     assert parsed("train", "--wandb.tags", *words, "--seed", "3").wandb.tags == words
-    assert parsed("audit", "lenet", "--others", *words).others == words
+    assert parsed("audit", "lenet", "--wandb.tags", *words).wandb.tags == words
     if len(words) == 1:
         assert parsed("trick", f"--wandb.tags={words[0]}").wandb.tags == words
     if words != ["-x"]:
@@ -362,8 +362,8 @@ def test_an_option_with_an_equals_sign_takes_one_value(parsed, capsys):
 
 
 def test_models_may_stand_before_and_between_the_options(parsed):
-    told = parsed("audit", "1", "--seed", "3", "yes", "--others=1", "a,b")
-    assert told.models == ["1", "yes", "a,b"] and told.seed == 3 and told.others == ["1"]
+    told = parsed("audit", "1", "--seed", "3", "yes", "--others=kmnist", "a,b")
+    assert told.models == ["1", "yes", "a,b"] and told.seed == 3 and told.others == ["kmnist"]
 
 
 def test_no_list_where_none_is_needed_can_be_said(parsed):

@@ -12,6 +12,7 @@ import pytest
 import fooling.__main__
 import gan.__main__
 from fooling import UserError
+from fooling.audit.audit import AuditConfig
 from fooling.classifiers.load import InputConfig
 from fooling.data.load import DataConfig
 from fooling.options.settings import Settings
@@ -42,6 +43,7 @@ WRONG = {
     "each of tags must be text, got 1": lambda: WandbConfig(tags=["a", 1]),
     "each of shape must be a whole number, got 1.5": lambda: InputConfig(shape=[1, 1.5]),
     "shape must be a list of whole numbers, got 28": lambda: InputConfig(shape=28),
+    "each of others must be mnist, ": lambda: AuditConfig(models=["lenet"], others=["mnits"]),
     "start must be noise, smooth, black, grey or white": lambda: TrickConfig(start=3),
     "from_scratch must be true or false, got 1": lambda: HardenConfig(from_scratch=1),
 }
