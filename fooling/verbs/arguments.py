@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier
@@ -89,8 +89,10 @@ def fitting(data: Images | None, classifier: nn.Module) -> Images:
 def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
     """The image in a file as float32 (c, h, w) in [0, 1], in grey or colour as `shape` (c, h, w) says.
 
-    Raises MissingFile, or UserError for a file that is no image, has another size, is transparent somewhere, or holds
-    more than 8 bits for a channel.
+    One of another size is cropped around its middle to the shape's proportions and resized, and a line says so.
+
+    Raises MissingFile, or UserError for a file that is no image, is transparent somewhere, or holds more than 8 bits
+    for a channel.
     """
     path, (channels, height, width) = Path(path).expanduser(), shape
     if not path.is_file():
@@ -100,15 +102,17 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is not a readable image") from error
-    if image.size != (width, height):
-        raise UserError(
-            f"{path} is {image.width} x {image.height} pixels, the classifier takes {width} x {height}: resize it first"
-        )
     if image.mode.startswith(("I", "F")):
         raise UserError(f"{path} has more than 8 bits for a channel, so its black and white are not known: convert it")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{path} is transparent in places, so its colours are not known: put it on a background")
-    pixels = np.array(image.convert("L" if channels == 1 else "RGB"))
+    ImageOps.exif_transpose(image, in_place=True)  # a photograph may lie on its side
+    size, image = image.size, image.convert("L" if channels == 1 else "RGB")
+    if size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+        cropped = ", its margins cut off" if size[0] * height != size[1] * width else ""
+        print(f"{path}: resized from {size[0]} x {size[1]} to {width} x {height} pixels{cropped}")
+    pixels = np.array(image)
     return torch.from_numpy(pixels).view(height, width, channels).permute(2, 0, 1).float() / 255
 
 
