@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -108,7 +108,7 @@ def _colours_of(pictures: list[Image.Image], at_most: int) -> np.ndarray | None:
     colours: set[tuple[int, ...]] = set()
     for picture in pictures:
         found = picture.getcolors(at_most)
-        colours.update(colour for _, colour in found or [])
+        colours.update(cast(tuple[int, ...], colour) for _, colour in found or [])
         if found is None or len(colours) > at_most:
             return None
     return np.array(sorted(colours))

@@ -27,6 +27,13 @@ class Images:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def targets(self) -> Tensor:
+        """The labels, where there must be some. Raises UserError for a set without."""
+        if self.labels is None:
+            raise UserError("the data set has no labels")
+        return self.labels
+
 
 def to_float(images: Tensor, device: torch.device | str | None = None) -> Tensor:
     """uint8 images (0 to 255) as float32 in [0, 1], same shape, converted on `device`."""

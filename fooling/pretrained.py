@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -144,6 +144,9 @@ class Pretrained(nn.Module):
         return str(address)
 
 
+Network = TypeVar("Network", bound=Pretrained)
+
+
 def _noun(cls: type) -> str:
     return "network" if cls is Pretrained else cls.__name__
 
@@ -231,7 +234,7 @@ def _class_named(name: Any, cls: type[Pretrained], file: Path) -> type[Pretraine
     return found[0]
 
 
-def _construct(cls: type[Pretrained], config: Any, file: Path) -> Pretrained:
+def _construct(cls: type[Network], config: Any, file: Path) -> Network:
     name = config.pop("class", None) if isinstance(config, dict) else None
     saved_class = _class_named(name, cls, file)
     if not issubclass(saved_class, cls):

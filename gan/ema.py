@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class ExponentialMovingAverage:
+
+class ExponentialMovingAverage(Generic[Network]):
     """A running average of a network's weights, its memory counted in images.
 
     After every `half_life` images the weight of what came before has halved. Early on the half-life is `ramp_up` times
@@ -18,8 +21,8 @@ class ExponentialMovingAverage:
     network: the averaged copy, in evaluation mode, its parameters without gradients.
     """
 
-    def __init__(self, network: nn.Module, *, half_life: float, ramp_up: float = 0.05):
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Network, *, half_life: float, ramp_up: float = 0.05):
+        self.network: Network = copy.deepcopy(network).eval().requires_grad_(False)
         self.half_life, self.ramp_up = half_life, ramp_up
 
     def half_life_after(self, images_seen: int) -> float:

@@ -54,6 +54,7 @@ class RelativisticPairing:
         return softplus(fake_scores - real_scores)
 
     def generator(self, real_scores: Tensor | None, fake_scores: Tensor) -> Tensor:
+        assert real_scores is not None  # it says that it needs them
         return softplus(real_scores - fake_scores)
 
 

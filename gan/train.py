@@ -7,6 +7,7 @@ gan train --config configs/mnist.yaml --output elsewhere        # the same on on
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from fooling.errors import UserError
 from fooling.files import write_gif, write_png
 from fooling.images import Images
 from fooling.run.card import named
+from fooling.run.checkpoints import Stateful
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run
 from fooling.run.schedules import scheduled
@@ -72,13 +74,14 @@ class Gan:
                 " that each process has of a batch"
             )
         channels, image_size = data.images.shape[1:3]
-        self.size = {"image_size": image_size, "channels": channels}
+        self.size: dict[str, Any] = {"image_size": image_size, "channels": channels}
 
         def make() -> nn.ModuleList:  # one after the other, out of one seed
             generator = Generator(**self.size, **vars(config.generator))
             return nn.ModuleList([generator, Discriminator(**self.size, **vars(config.discriminator))])
 
-        self.generator, self.discriminator = new_network(make, seed_of(config.seed, _WEIGHTS), run.device)
+        generator, discriminator = new_network(make, seed_of(config.seed, _WEIGHTS), run.device)
+        self.generator, self.discriminator = cast(Generator, generator), cast(Discriminator, discriminator)
         if config.init_from is not None:
             begin_with(config.init_from, self.generator, self.discriminator, run)
         self.ema = ExponentialMovingAverage(
@@ -89,7 +92,7 @@ class Gan:
             new_adam(network, rates.learning_rate, betas=(rates.beta1, rates.beta2))
             for network in (self.generator, self.discriminator)
         )
-        self.state = {
+        self.state: dict[str, Stateful] = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "average": self.ema.network,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ def sped_up(*modules: nn.Module) -> Iterator[None]:
             # Not contiguous(): filters of one channel are in both layouts at once, and it would leave them.
             layer.weight.data = weight.to(memory_format=torch.channels_last)
         for layer in sped:
-            layer.forward = partial(_grey_forward, layer, cache(partial(_in_blocks, layer.weight.data)))
+            vars(layer)["forward"] = partial(_grey_forward, layer, cache(partial(_in_blocks, layer.weight.data)))
         yield
     finally:
         for layer in sped:
@@ -60,14 +61,17 @@ class _GreyConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, images: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int], blocks: Tensor):
+    def forward(
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int], blocks: Tensor
+    ) -> Tensor:
         ctx.save_for_backward(blocks)
         ctx.shape, ctx.dtype = images.shape, images.dtype
         ctx.padding = tuple(side - 1 - p for side, p in zip(weight.shape[2:], padding, strict=True))
         return F.conv2d(images, weight, bias, padding=padding)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):  # of differentiable parts, so that second derivatives pass through as well
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # Of differentiable parts, so that second derivatives pass through as well.
         (blocks,) = ctx.saved_tensors
         height, width = ctx.shape[2:]
         missing = (-width % _BLOCK, -height % _BLOCK)

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import yaml
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import frozen
-from fooling.classifiers.networks import Classifier
+from fooling.classifiers.networks import Classifier, input_shape_of, num_classes_of
 from fooling.data.load import DataConfig, as_written
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
@@ -40,6 +40,8 @@ class Adapted(nn.Module):
     """
 
     reject_class = False
+    scale: Tensor
+    shift: Tensor
 
     def __init__(
         self,
@@ -64,9 +66,9 @@ class Adapted(nn.Module):
         self.module = module
         self.input_shape = tuple(input_shape)
         like = next(module.parameters(), torch.empty(0))  # its device and precision
-        mean, std = (like.new_tensor(values)[:, None, None] for values in (mean, std))
-        self.register_buffer("scale", (high - low) / std, persistent=False)
-        self.register_buffer("shift", (low - mean) / std, persistent=False)
+        centre, spread = (like.new_tensor(values)[:, None, None] for values in (mean, std))
+        self.register_buffer("scale", (high - low) / spread, persistent=False)
+        self.register_buffer("shift", (low - centre) / spread, persistent=False)
         self.num_classes = self._count_logits()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -138,7 +140,7 @@ def load_classifier(
     """
     name = str(source)
     if name in SHIPPED:
-        return trained_classifier(name)
+        return trained_classifier(cast(Shipped, name))
     if not name.startswith(HUB) and re.fullmatch(r"[\w.]+:\w+", name) and not Path(name).exists():
         if input_shape is None:
             raise UserError(
@@ -166,11 +168,11 @@ def data_for(classifiers: Mapping[str, nn.Module], data: DataConfig) -> DataConf
         data = replace(found, root=data.root or found.root)
     if _is_unnamed(data):
         return data
-    channels, height, width = next(iter(classifiers.values())).input_shape
+    channels, height, width = input_shape_of(next(iter(classifiers.values())))
     if data.image_size is None and height == width:
         data = replace(data, image_size=height)
     if data.channels is None and channels in (1, 3):
-        data = replace(data, channels=channels)
+        data = replace(data, channels=cast(Literal[1, 3], channels))
     return data
 
 
@@ -190,20 +192,21 @@ def _data_of_run(source: str) -> DataConfig | None:
 def misfit(data: Images, classifier: nn.Module) -> str | None:
     """Why these cannot be images of the classes that the classifier was made for, as far as one can see, and what to
     do, in one line; None where nothing speaks against it."""
-    shape, takes = data.images.shape[1:], tuple(classifier.input_shape)
-    theirs, own = data.class_names, getattr(classifier, "class_names", None)
-    unnamed = own in (None, tuple(map(str, range(classifier.num_classes))))  # then they may be anything's
-    same_classes = len(theirs) == classifier.num_classes and (unnamed or theirs == own)
+    shape, takes = data.images.shape[1:], input_shape_of(classifier)
+    classes = num_classes_of(classifier)
+    theirs, own = data.class_names, getattr(classifier, "class_names", None) or ()
+    unnamed = own in ((), tuple(map(str, range(classes))))  # then they may be anything's
+    same_classes = len(theirs) == classes and (unnamed or theirs == own)
     if same_classes and shape == takes:
         return None
     if same_classes and takes[1] == takes[2] and takes[0] in (1, 3):
         way_out = f"--data.image_size {takes[1]} --data.channels {takes[0]}"
     else:
         way_out = "--data.name SET, or --data.name folder --data.folder DIR"
-    named = ["", ""] if len(theirs) != classifier.num_classes or unnamed else [f" ({_some(n)})" for n in (theirs, own)]
+    named = ["", ""] if len(theirs) != classes or unnamed else [f" ({_some(n)})" for n in (theirs, own)]
     return (
         f"the test images are {_by(shape)} in {len(theirs)} classes{named[0]}, the classifier takes {_by(takes)}"
-        f" in {classifier.num_classes}{named[1]}: give it its own with {way_out}"
+        f" in {classes}{named[1]}: give it its own with {way_out}"
     )
 
 

@@ -7,7 +7,7 @@ themselves: `input_shape`, `num_classes`, `reject_class` and `features`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -26,6 +26,8 @@ class Classifier(Pretrained):
 
     Raises UserError where there is not a name for each class.
     """
+
+    logits: nn.Linear  # the last layer, which every subclass has
 
     def __init__(
         self,
@@ -49,7 +51,7 @@ class Classifier(Pretrained):
         self.class_names = names
         if names != tuple(map(str, range(num_classes))):  # else a folder is as older versions wrote it
             self.config["class_names"] = list(names)
-        self.input_shape = (channels, image_size, image_size)
+        self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         self.num_classes = num_classes
         self.reject_class = reject_class
 
@@ -130,12 +132,28 @@ Model = Literal["lenet", "softmax"]
 MODELS: dict[str, type[Classifier]] = {"lenet": LeNet, "softmax": SoftmaxRegression}
 
 
+def input_shape_of(classifier: nn.Module) -> tuple[int, int, int]:
+    """(channels, height, width) of the images that a classifier takes. Raises UserError where it does not say."""
+    return _told_by(classifier, "input_shape")
+
+
+def num_classes_of(classifier: nn.Module) -> int:
+    """How many classes a classifier knows, its reject class apart. Raises UserError where it does not say."""
+    return _told_by(classifier, "num_classes")
+
+
+def _told_by(classifier: nn.Module, name: str) -> Any:
+    if not hasattr(classifier, name):
+        raise UserError(f"{type(classifier).__name__} has no {name}: wrap it in fooling.Adapted, which finds out")
+    return getattr(classifier, name)
+
+
 def reject_index(classifier: nn.Module) -> int | None:
     """Which logit of the classifier says "none of these"; None where there is no such."""
-    return classifier.num_classes if getattr(classifier, "reject_class", False) else None
+    return num_classes_of(classifier) if getattr(classifier, "reject_class", False) else None
 
 
 def class_names(classifier: nn.Module) -> tuple[str, ...]:
     """What the classifier calls its classes, 0, 1, 2 ... where it does not know, and "none" for a reject class."""
-    names = getattr(classifier, "class_names", None) or map(str, range(classifier.num_classes))
-    return (*names, *["none"] * classifier.reject_class)
+    names = getattr(classifier, "class_names", None) or map(str, range(num_classes_of(classifier)))
+    return (*names, *["none"] * (reject_index(classifier) is not None))

@@ -22,6 +22,7 @@ from fooling.data.load import DataConfig, held_out, load_config
 from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
 from fooling.run.card import model_card, named
+from fooling.run.checkpoints import Stateful
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Processes
 from fooling.run.run import Run, RunConfig
@@ -99,13 +100,13 @@ class Training:
         )  # fmt: skip
         self.classifier = new_network(make, seed_of(config.seed), run.device)
         self.optimizer = new_adam(self.classifier, config.learning_rate)
-        self.state = {"classifier": self.classifier, "optimizer": self.optimizer}
+        self.state: dict[str, Stateful] = {"classifier": self.classifier, "optimizer": self.optimizer}
 
     def step(self) -> dict[str, Tensor]:
         """One update; returns the figures of the step."""
-        run = self.run
+        run, share = self.run, self.share
         self.classifier.train()
-        images, labels = self.batches.take(run.images_seen + self.share.start, self.share.stop - self.share.start)
+        images, labels = self.batches.take_labelled(run.images_seen + share.start, share.stop - share.start)
         with run.precision.autocast():
             loss = F.cross_entropy(self.classifier(images), labels)
         loss.backward()
@@ -129,7 +130,7 @@ def accuracy(classifier: nn.Module, data: Images, processes: Processes | None = 
     """
     rows = slice(None) if processes is None else processes.rows(len(data))
     right = 0
-    for images, labels in zip(data.images[rows].split(1000), data.labels[rows].split(1000), strict=True):
+    for images, labels in zip(data.images[rows].split(1000), data.targets[rows].split(1000), strict=True):
         if len(images):
             right += int((logits_of(classifier, to_float(images)).argmax(1) == labels).sum())
     return (right if processes is None else sum(processes.tell(right))) / len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ class PerImage:
                     part.check(count, classes)
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
-        def mapped(value):
+        def mapped(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return change(value)
             if isinstance(value, PerImage):

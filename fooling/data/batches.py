@@ -43,6 +43,13 @@ class Batches:
             start, count = start + len(part), count - len(part)
         return torch.cat(parts)
 
+    def take_labelled(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """As `take`, of a data set with labels. Raises UserError for one without."""
+        images, labels = self.take(start, count)
+        if labels is None:
+            raise UserError("the data set has no labels")
+        return images, labels
+
     def take(self, start: int, count: int) -> tuple[Tensor, Tensor | None]:
         """Images float32 (count, c, h, w) in [0, 1] and labels int64 (count,), on the device, from position `start`."""
         indices = self.indices(start, count)

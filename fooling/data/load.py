@@ -101,7 +101,7 @@ def load(
     if not 0 <= test_share < 1:
         raise UserError(f"test_share must be at least 0 and below 1, got {test_share}")
     root = Path(root).expanduser() if root is not None else default_root()
-    settings = {"image_size": image_size or 64, "channels": channels or 3, "skip_broken": skip_broken}
+    settings: dict[str, Any] = {"image_size": image_size or 64, "channels": channels or 3, "skip_broken": skip_broken}
     if name == "folder":
         if folder is None:
             raise UserError("data set 'folder' needs --data.folder DIR, the directory of your images")

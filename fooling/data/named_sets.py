@@ -61,7 +61,7 @@ def _read_idx(name: str, split: Split, root: Path) -> Images:
     if class_name == "EMNIST":  # its files hold every image mirrored along its diagonal
         data = replace(data, images=data.images.transpose(2, 3).contiguous())
     if name == "emnist-letters":  # and count the letters from 1
-        data = replace(data, labels=data.labels - 1)
+        data = replace(data, labels=data.targets - 1)
     return data
 
 
@@ -177,7 +177,7 @@ def _read_lsun(split: Split, root: Path, category: str) -> ImageSource:
 
     def encoded(index: int) -> io.BytesIO:
         with database.begin() as transaction:
-            return io.BytesIO(transaction.get(keys[index]))
+            return io.BytesIO(transaction.get(keys[index], b""))
 
     stat = (folder / "data.mdb").stat()
     state = [len(keys), stat.st_size, stat.st_mtime_ns]

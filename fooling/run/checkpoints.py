@@ -110,7 +110,7 @@ def fingerprint(state: dict[str, Any]) -> str:
         if isinstance(value, dict):
             digest.update(fingerprint(value).encode())
         elif isinstance(value, Tensor):
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -20,7 +20,7 @@ def new_network(make: Callable[[], Network], seed: int, device: torch.device | s
         network = make()
     # Convolutions of oneDNN and cuDNN are fastest with the channels innermost.
     layout = torch.channels_last if torch.device(device).type in ("cpu", "cuda") else torch.preserve_format
-    return network.to(device, memory_format=layout)
+    return network.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it with a device
 
 
 def new_adam(network: nn.Module, rate: float, *, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psutil
 import torch
@@ -37,7 +37,7 @@ class Processes:
     is_main: whether it is the first of all; is_first_here: the first on its machine.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         for variable, name in _UNSUPPORTED.items():
             if _is_set(variable):
                 raise UserError(f"{name} is not supported: launch with --multi_gpu or on one process")
@@ -117,7 +117,7 @@ class Processes:
         group = _patient_group()  # before anybody has a reason to wait
         result, error = caught(function) if self.is_first_here else (None, None)
         raise_any(_all_gather_object(error, self.count, group))
-        return result if self.is_first_here else function()
+        return cast(T, result) if self.is_first_here else function()  # there was no error, so there is a result
 
     def wait(self) -> None:
         """Until all are here, the main one too, which may be handing what it made to a slow network."""
@@ -128,7 +128,7 @@ class Processes:
 @cache
 def _patient_group() -> distributed.ProcessGroup:
     """For those who wait while another decodes a million images: other collectives give up after minutes."""
-    return distributed.new_group(backend="gloo", timeout=timedelta(hours=6))
+    return cast(distributed.ProcessGroup, distributed.new_group(backend="gloo", timeout=timedelta(hours=6)))
 
 
 class Precision:
@@ -176,7 +176,8 @@ def use_flags(precision: Precision, until: ExitStack) -> None:
     """Have a GPU compute reproducibly and in this precision, until `until` is closed."""
     _set(torch.backends.cudnn, "deterministic", True, until)  # else it adds up gradients in any order: no exact resume
     # TF32 keeps 10 bits of what goes into a product: more than bf16 does, less than those who ask for float32 want.
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    matmul: Any = torch.backends.cuda.matmul
     try:
         _ = cudnn.allow_tf32, matmul.allow_tf32
     except RuntimeError:  # the host uses torch's newer settings, beside which the older ones cannot be read

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from fooling.errors import UserError
 from fooling.files import write_gif, write_json, write_png, write_text
-from fooling.run.tracking import NullTracker, WandbConfig, WandbTracker
+from fooling.run.tracking import Tracker, WandbConfig, WandbTracker
 
 
 class Results:
@@ -54,9 +54,8 @@ class Results:
     def numbers(self, summary: Mapping[str, Any], **tensors: Tensor) -> None:
         """summary.json of what came out and the settings behind it, numbers.npz of the tensors."""
         write_json({**summary, "settings": self.settings}, self._file("summary.json"))
-        np.savez_compressed(
-            self._file("numbers.npz"), **{name: t.detach().cpu().numpy() for name, t in tensors.items()}
-        )
+        arrays: dict[str, Any] = {name: t.detach().cpu().numpy() for name, t in tensors.items()}
+        np.savez_compressed(self._file("numbers.npz"), **arrays)
         self.tracker.log({k: v for k, v in summary.items() if isinstance(v, (int, float))}, step=0)
 
     def __enter__(self) -> Self:
@@ -66,7 +65,7 @@ class Results:
         except OSError as error:
             raise UserError(f"cannot write {self.folder}: {error.strerror}; choose another with --output") from error
         self._partial.chmod(0o755)  # mkdtemp's folders are for their owner only
-        self.tracker = NullTracker()
+        self.tracker: Tracker = Tracker()
         if self.wandb.mode != "disabled":
             named = WandbConfig(**{**vars(self.wandb), "name": self.wandb.name or self.folder.name})
             try:
@@ -86,7 +85,7 @@ class Results:
         if self.wandb.mode == "offline":
             print(f"wandb is offline: nothing is sent. To upload: wandb sync {self.folder}/wandb/offline-run-*")
         elif self.wandb.mode == "online":
-            print(f"wandb: {self.tracker.run.url}")
+            print(f"wandb: {self.tracker.address}")
 
     def _file(self, name: str) -> Path:
         self.files.append(name)

@@ -49,7 +49,7 @@ from fooling.run.processes import (
 from fooling.run.progress import Progress
 from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
-from fooling.run.tracking import NullTracker, Tracker, WandbConfig, start_tracker
+from fooling.run.tracking import Tracker, WandbConfig, start_tracker
 from fooling.run.version import code_version
 
 
@@ -122,7 +122,7 @@ class Run:
         self.folder = Path(config.output or f"runs/{config.name}").expanduser()
         self.processes = Processes()
         self.precision = Precision.of(config.mixed_precision, self.device)
-        self.tracker: Tracker = NullTracker()
+        self.tracker: Tracker = Tracker()
         self.progress: Progress | None = None
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
@@ -281,7 +281,7 @@ class Run:
         now = time.perf_counter() - self._started
         means["images_per_second"] = images / max(now - self.seconds, 1e-9)
         self.seconds = now
-        if self.is_main:
+        if self.is_main and self.progress is not None:
             append_to_log(self.folder, {"images_seen": self.images_seen, "seconds": round(now, 2), **means})
             self.tracker.log(means, step=self.images_seen)
             self.progress.update(self.images_seen, means)

@@ -7,7 +7,7 @@ import os
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,8 +35,13 @@ class WandbConfig(Settings):
     """Tags to find the run by."""
 
 
-class Tracker(Protocol):
-    """What a run asks of whatever watches it. Steps are images seen."""
+class Tracker:
+    """What a run asks of whatever watches it: this one watches nothing. Steps are images seen."""
+
+    @property
+    def address(self) -> str | None:
+        """Where on the web the run can be watched, if anywhere."""
+        return None
 
     def log(self, values: dict[str, float], step: int) -> None: ...
 
@@ -55,11 +60,7 @@ class Tracker(Protocol):
     def finish(self, *, failed: bool = False) -> None: ...
 
 
-class NullTracker(Tracker):
-    """Watches nothing: for mode disabled, and for all processes but the main one."""
-
-
-class WandbTracker:
+class WandbTracker(Tracker):
     """Logs to wandb, under one run id for the whole life of the run folder, resumed or not."""
 
     def __init__(self, config: WandbConfig, folder: Path, settings: dict[str, Any]):
@@ -93,6 +94,10 @@ class WandbTracker:
         except (wandb.errors.UsageError, wandb.errors.CommError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"wandb cannot start in mode {config.mode} ({reason}): try --wandb.mode offline") from error
+
+    @property
+    def address(self) -> str | None:
+        return self.run.url
 
     def log(self, values: dict[str, float], step: int) -> None:
         self.run.log(values, step=step)
@@ -132,12 +137,12 @@ class WandbTracker:
 def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:
     """The tracker that the configuration asks for, and a line that says where its data goes."""
     if config.mode == "disabled":
-        return NullTracker()
+        return Tracker()
     tracker = WandbTracker(config, folder, settings)
     if config.mode == "offline":
         print(f"wandb is offline: nothing is sent. To upload: wandb sync {folder}/wandb/offline-run-*")
     else:
-        print(f"wandb: {tracker.run.url}")
+        print(f"wandb: {tracker.address}")
     return tracker
 
 

@@ -62,7 +62,7 @@ class ConfusedImages:
             raise UserError(f"every and count must be at least 1, got every={every} and count={count}")
         self.sinks, self.every, self.names = sinks, every, names
         self._last_step = -1
-        self.search = {"count": count, "step": step, "max_gap": max_gap, "min_pair": min_pair}
+        self.search: dict[str, Any] = {"count": count, "step": step, "max_gap": max_gap, "min_pair": min_pair}
         self.mean, self.std = (torch.as_tensor(v, dtype=torch.float32).view(-1, 1, 1) for v in (mean, std))
 
     def __call__(

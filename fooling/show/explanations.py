@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from fooling.classifiers.activations import watched
 from fooling.classifiers.frozen import check_fit, frozen, logits_of, probabilities
+from fooling.classifiers.networks import input_shape_of
 from fooling.climb.ascent import ascend
 from fooling.climb.objectives import Channel
 from fooling.climb.parametrizations import Pixels
@@ -143,7 +144,7 @@ def weight_maps(classifier: nn.Module, shape: Sequence[int] | None = None) -> Te
     They are read off as input gradients, which for a linear map are the weights, whatever way it is written down;
     raises UserError if the classifier is not linear, because then there is no such thing as its weight map.
     """
-    shape = tuple(shape or classifier.input_shape)
+    shape = tuple(shape or input_shape_of(classifier))
     black, noise = torch.zeros(1, *shape), Pixels.noise(1, shape=shape).params
     ends, middle = logits_of(classifier, torch.cat([black, noise])), logits_of(classifier, noise / 2)[0]
     if not torch.allclose(ends.mean(0), middle, rtol=0, atol=1e-4 * ends.abs().max().item()):
@@ -267,12 +268,13 @@ def filters(
         for objective in tqdm(objectives, desc="exciting channels", unit="channel", delay=2, leave=False, disable=None)
     ]
     weights = getattr(classifier.get_submodule(layer), "weight", None)
-    sees_images = weights is not None and weights.ndim == 4 and weights.shape[1] == len(image)
+    if weights is not None and (weights.ndim != 4 or weights.shape[1] != len(image)):
+        weights = None  # they do not see images
     return Filters(
         layer=layer,
         channels=channels,
         image=image.detach().cpu(),
-        weights=weights.detach().cpu()[channels] if sees_images else None,
+        weights=None if weights is None else weights.detach().cpu()[channels],
         activations=activations[channels],
         exciting=torch.cat([climb.images for climb in climbs]),
     )

@@ -213,7 +213,7 @@ def draw_filters(filters: Filters, *, title: str, on: str = "this image", column
     for i, channel in enumerate(filters.channels):
         row, column = len(kinds) * (i // columns), i % columns
         text = f"channel {channel}" if maps else f"unit {channel}\n{filters.activations[i]:.1f} on {on}"
-        if grey_filters:
+        if filters.weights is not None and grey_filters:
             sheet.map(row, column, filters.weights[i], limit, text)
         elif filters.weights is not None:  # grey is zero
             sheet.image(row, column, 0.5 + filters.weights[i] / (2 * limit), text)
@@ -247,7 +247,7 @@ def draw_confused(
     names = _names(names, gradients.probabilities.shape[1])
     height, width = panel_size(*gradients.images.shape[-2:])
     title = title or "Between two classes: what would tip the balance"
-    labels = [] if confused.labels is None else [f"labelled\n{names[confused.labels[i]]}" for i in rows]
+    labels = [] if confused.labels is None else [f"labelled\n{names[int(confused.labels[i])]}" for i in rows]
     sheet = Sheet([height] * len(rows), [width] * 5, title=title, above=_lines(names), labels=labels, key=_KEY)
     limit = _limit(gradients.maps[list(rows)])
     for row, i in enumerate(rows):
@@ -313,7 +313,7 @@ def _lines(names: Sequence[str]) -> int:
     return 1 if max(map(len, names)) <= 2 else 2
 
 
-def _said(what: str, name: str, probability: float, names: Sequence[str]) -> str:
+def _said(what: str, name: str, probability: float | Tensor, names: Sequence[str]) -> str:
     """before: 7, 93 %; on two lines where names are long."""
     return f"{what}{name}{', ' if _lines(names) == 1 else chr(10)}{percent(probability)}"
 

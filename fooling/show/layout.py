@@ -8,9 +8,11 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from einops import rearrange
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -34,7 +36,7 @@ _TITLE_LINE, _LINE = 32, 22  # pixels
 _MARGIN, _GAP, _KEY_WIDTH = 28, 16, 240
 
 
-def percent(probability: float) -> str:
+def percent(probability: float | Tensor) -> str:
     """A probability as people read it: 2.0 %, 28 %, 99.93 %, never rounded to 0 % or 100 %."""
     if probability > 0.99995:
         return ">\u200999.99\u00a0%"
@@ -52,7 +54,7 @@ def with_article(name: str) -> str:
     return f"{'an' if name[0].lower() in vowels or name in ('11', '18') else 'a'}\u00a0{name}"
 
 
-def panel_size(height: int, width: int, about: int = 168) -> tuple[int, int]:
+def panel_size(height: int, width: int, *, about: int = 168) -> tuple[int, int]:
     """Pixels (height, width) at which to draw an image: the whole multiple of its own size nearest below `about`."""
     longest = max(height, width)
     factor = max(1, about // longest) if longest <= 2 * about else 2 * about / longest
@@ -104,7 +106,7 @@ class Sheet:
         self._key_top = y + 14
         self.height = y + (80 if key else 0) + _MARGIN - 10
         self.figure = Figure(figsize=(self.width / _DPI, self.height / _DPI), dpi=_DPI, facecolor="white")
-        FigureCanvasAgg(self.figure)
+        self._canvas = FigureCanvasAgg(self.figure)
         self._words(self.width / 2, _MARGIN - 2, "\n".join(lines), size=_TITLE, va="top", weight="bold", spacing=1.3)
         for top, height, label in zip(self._tops, rows, labels, strict=False):
             self._words(x0 - _GAP, top + height / 2, label, ha="right", spacing=1.4)
@@ -166,6 +168,7 @@ class Sheet:
 
     def colour_key(self, limit: float) -> None:
         """What the maps' colours mean: a bar from -limit to limit with the key's words."""
+        assert self._key is not None  # the sheet was told what its colours mean
         low, high, unit = self._key
         x = (self.width - _KEY_WIDTH) / 2
         axes = self._axes(x, self._key_top, _KEY_WIDTH, 18)
@@ -181,10 +184,10 @@ class Sheet:
 
     def picture(self) -> np.ndarray:
         """The sheet as uint8 (height, width, 3): for write_png, write_gif and wandb.Image."""
-        self.figure.canvas.draw()
-        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+        self._canvas.draw()
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
-    def _panel(self, row, column, text):
+    def _panel(self, row: int, column: int, text: str) -> Axes:
         left, top = self._lefts[column], self._tops[row]
         width = self._widths[column]
         if text:
@@ -193,18 +196,21 @@ class Sheet:
             self._words(left + width / 2, top - 11, text, size=size, va="baseline")
         return self._axes(left, top, width, self._heights[row])
 
-    def _axes(self, left, top, width, height):
+    def _axes(self, left: float, top: float, width: float, height: float) -> Axes:
         bottom = self.height - top - height
         return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
-    def _show(self, axes, pixels, **colours):
+    def _show(self, axes: Axes, pixels: np.ndarray, **colours: Any) -> None:
         enlarged = axes.get_window_extent().width >= pixels.shape[1] - 0.5
         axes.imshow(pixels, interpolation="nearest" if enlarged else "antialiased", aspect="auto", **colours)
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(color="#cccccc", linewidth=0.5)
 
-    def _words(self, x, y, text, *, size=_TEXT, ha="center", va="center", colour=INK, weight="normal", spacing=1.2):
+    def _words(
+        self, x: float, y: float, text: str, *, size: float = _TEXT, ha: str = "center", va: str = "center",
+        colour: str = INK, weight: str = "normal", spacing: float = 1.2,
+    ) -> None:  # fmt: skip
         self.figure.text(
             x / self.width, 1 - y / self.height, text,
             size=size, ha=ha, va=va, color=colour, weight=weight, linespacing=spacing, parse_math=False,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fooling.classifiers.judge import recognised
-from fooling.classifiers.networks import reject_index
+from fooling.classifiers.networks import input_shape_of, num_classes_of
 from fooling.climb.ascent import Ascent, ascend
 from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
@@ -49,8 +49,8 @@ def attack_afresh(
     classifier: one of ours, or Adapted; the target of image i is class i % num_classes, never the reject class.
     processes: those who share the images, each of which calls this and is given all of them. Default: this one alone.
     """
-    classes = reject_index(classifier) or classifier.num_classes
-    starts = Pixels.noise(config.count, shape=classifier.input_shape, seed=seed)
+    classes = num_classes_of(classifier)
+    starts = Pixels.noise(config.count, shape=input_shape_of(classifier), seed=seed)
     targets = torch.arange(config.count) % classes
     rows = slice(None) if processes is None else processes.rows(config.count)
     attack = ascend(
@@ -59,7 +59,8 @@ def attack_afresh(
     )  # fmt: skip
     if processes is None:
         return attack
-    return Ascent(**{name: None if rows is None else processes.gather(rows) for name, rows in vars(attack).items()})
+    gathered: dict[str, Any] = {name: processes.gather(rows) for name, rows in vars(attack).items() if rows is not None}
+    return Ascent(**gathered)
 
 
 def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, float]:
@@ -81,7 +82,7 @@ def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, 
 class Rounds:
     """The figures of the rounds so far, and where the present one began."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.figures: list[dict[str, float]] = []
         self.started_at = 0
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,9 +22,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import device_of
-from fooling.classifiers.networks import reject_index
+from fooling.classifiers.networks import num_classes_of
 from fooling.climb.ascent import ascend
-from fooling.climb.objectives import Either, Likeliest
+from fooling.climb.objectives import Either, Likeliest, Objective
 from fooling.climb.parametrizations import Pixels, latent_dim_of
 from fooling.climb.starts import STARTS, check_kinds, rubbish
 from fooling.climb.step_rules import VariedRule
@@ -158,7 +159,7 @@ class Noise(Source):
 class _Remembering(Source):
     """Base: a source whose images a checkpoint holds; none at first."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.images = torch.empty(0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -281,8 +282,8 @@ class Worst(Source):
         low, high = self.sizes
         sizes = low * (high / low) ** torch.rand(count, generator=generator)
         if self.varied:
-            classes = reject_index(step.classifier) or step.classifier.num_classes
-            objective = Either(
+            classes = num_classes_of(step.classifier)
+            objective: Objective = Either(
                 torch.randint(classes, (count,), generator=generator)[share],
                 (torch.rand(count, generator=generator) < 0.5)[share],
             )
@@ -333,22 +334,23 @@ def check_shape(shape: Sequence[int], expected: Sequence[int]) -> None:
 def make_negatives(config: NegativesConfig, pool: Pool, shape: Sequence[int]) -> Mix:
     """The sources that are asked for, mixed. Raises UserError where one gives no images of `shape` (c, h, w)."""
     noise, climb = Noise(config.kinds), config.climb
-    settings = {"steps": climb.steps, "sizes": (climb.smallest, climb.largest)}
-    settings |= {"varied": climb.varied, "ball": climb.ball}
+    worst = partial(
+        Worst, steps=climb.steps, sizes=(climb.smallest, climb.largest), varied=climb.varied, ball=climb.ball
+    )
     parts: list[tuple[Source, int]] = [(noise, config.noise), (pool, config.pool)]
     if config.climbed:
-        parts.append((Worst(noise, **settings), config.climbed))
+        parts.append((worst(noise), config.climbed))
     if config.persistent:
-        parts.append((Worst(Persistent(noise, reseed=config.reseed), **settings), config.persistent))
+        parts.append((worst(Persistent(noise, reseed=config.reseed)), config.persistent))
     if config.others:
         others = load_config(config.others_data)
         check_shape(others.images.shape[1:], shape)
         parts.append((Others(others), config.others))
-    if config.generated:
+    if config.generated and config.generator_folder is not None:  # the config has seen to it
         generator = Pretrained.from_pretrained(config.generator_folder)
         if not hasattr(generator, "latent_dim"):
             raise UserError(f"{config.generator_folder} holds a {type(generator).__name__}, which is no generator")
         with torch.no_grad():
-            check_shape(generator.eval()(torch.zeros(1, generator.latent_dim)).shape[1:], shape)
+            check_shape(generator.eval()(torch.zeros(1, latent_dim_of(generator))).shape[1:], shape)
         parts.append((Generated(generator), config.generated))
     return Mix(*[(source, count) for source, count in parts if count])

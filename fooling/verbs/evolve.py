@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from fooling.classifiers.networks import input_shape_of
 from fooling.climb.evolution import evolve as evolution_of
 from fooling.climb.parametrizations import CPPN, Pixels
 from fooling.errors import require_positive
@@ -39,8 +40,8 @@ def evolve(config: EvolveConfig) -> Path:
     Raises UserError, before anything is written, for settings or a model that cannot be.
     """
     classifier, _, names = opened(config)
-    encoding = {"direct": Pixels, "cppn": CPPN}[config.encoding]
-    start = encoding.noise(200, shape=classifier.input_shape, seed=config.seed)
+    encoding: type[Pixels | CPPN] = {"direct": Pixels, "cppn": CPPN}[config.encoding]
+    start = encoding.noise(200, shape=input_shape_of(classifier), seed=config.seed)
     results = Results(f"evolve-{config.encoding}", config.output, config.wandb, asdict(config))
     evolution = evolution_of(
         classifier, start, until=config.confidence, evaluations=config.evaluations, seed=config.seed

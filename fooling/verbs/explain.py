@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import probabilities
+from fooling.classifiers.networks import input_shape_of
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -52,7 +53,7 @@ class ExplainConfig(VerbConfig):
     """The classes to look for: what would make the image more of each?"""
 
     image: str | None = None
-    """A file of yours to look at, instead of a test image."""
+    """A file of yours to look at, instead of a test image; cropped and resized as the network needs it."""
 
     layer: str | None = None
     """The layer whose channels to show. Default: the first convolution."""
@@ -86,7 +87,7 @@ def explain(config: ExplainConfig) -> Path:
         number, image = doubtful_example(classifier, fitting(data, classifier), label, classes)
         what, where = f"this {names[label]}", f" (test image {number})"
     else:
-        image = read_image(config.image, classifier.input_shape)
+        image = read_image(config.image, input_shape_of(classifier))
         label = int(probabilities(classifier, image[None]).argmax())
         what, where = "your image", f" ({Path(config.image).name})"
 
@@ -158,7 +159,7 @@ def _of_the_network(
 
 def _of_the_test_images(classifier: nn.Module, data: Images, names: Sequence[str]) -> Pictures:
     images = to_float(data.images)
-    wrong = mistakes(classifier, images, data.labels, count=20)
+    wrong = mistakes(classifier, images, data.targets, count=20)
     print(f"the network gets {wrong.wrong:,} of {wrong.total:,} test images wrong")
     torn = {"confused": draw_confused(confused(classifier, images, data.labels), names)}
     return torn | ({"mistakes": draw_mistakes(wrong, names)} if wrong.wrong else {})

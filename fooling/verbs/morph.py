@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import probabilities
+from fooling.classifiers.networks import input_shape_of
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -29,7 +30,7 @@ class MorphConfig(VerbConfig):
     """The class that the network shall see."""
 
     image: str | None = None
-    """A file of yours to begin with, instead of a test image."""
+    """A file of yours to begin with, instead of a test image; cropped and resized as the network needs it."""
 
     confidence: float = 0.99
     """Stop when the network is as sure as this."""
@@ -62,7 +63,7 @@ def morph(config: MorphConfig) -> Path:
         number, image = sure_example(classifier, fitting(data, classifier), label, which=config.seed)
         what, where = with_article(names[label]), f" (test image {number})"
     else:
-        image = read_image(config.image, classifier.input_shape)
+        image = read_image(config.image, input_shape_of(classifier))
         label = int(probabilities(classifier, image[None]).argmax())
         if label == config.to:
             raise UserError(

@@ -107,6 +107,7 @@ def story_of(
     ascent = ascend(
         classifier, LogProbability(target), start, until=confidence, steps=steps, trace=range(steps + 1), **step
     )
+    assert ascent.trace is not None  # it was asked for
     shown = _kept(int(ascent.steps[0]))
     path = input_gradients(classifier, ascent.trace.images[shown, 0], [target])
     return Story(what, names, target, path, shown, bool(ascent.success[0]))

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import nn
 
 from fooling.classifiers.frozen import probabilities
+from fooling.classifiers.networks import input_shape_of
 from fooling.climb.parametrizations import CPPN, Fourier, Parametrization, Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -79,7 +80,7 @@ def meaningless_start(
     parametrization: pixels, fourier or cppn. kind: noise; of pixels also smooth, black, grey or white.
     Raises UserError if the classifier takes whatever there is for the target class.
     """
-    shape = classifier.input_shape
+    shape = input_shape_of(classifier)
     what, make = {
         ("pixels", "noise"): ("uniform noise", lambda n: Pixels.noise(n, shape=shape, seed=seed)),
         ("pixels", "smooth"): ("smooth noise", lambda n: Pixels.smooth(n, shape=shape, seed=seed)),

@@ -24,6 +24,11 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
     torch's SyncBatchNorm refuses tensors on the CPU.
     """
 
+    num_batches_tracked: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    momentum: float
+
     def __init__(self, num_features: int):
         super().__init__(num_features)
 

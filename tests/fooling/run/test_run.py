@@ -19,7 +19,7 @@ from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoi
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Precision, Processes, computes_in_bf16
 from fooling.run.run import Run, RunConfig
-from fooling.run.tracking import NullTracker, WandbConfig
+from fooling.run.tracking import Tracker, WandbConfig
 
 
 class Line:
@@ -322,7 +322,7 @@ class TestTheLog:
 
     def test_the_tracker_is_told_too_and_knows_what_the_settings_came_to(self, tmp_path, monkeypatch):
         monkeypatch.setattr(Line, "step", lambda self: {"loss": torch.tensor(600.0)})
-        kept, tracker = [], NullTracker()
+        kept, tracker = [], Tracker()
         tracker.alert = lambda title, text: kept.append(title)
         tracker.add_settings = kept.append
         monkeypatch.setattr("fooling.run.run.start_tracker", lambda *_: tracker)
