@@ -192,7 +192,7 @@ class Sheet:
         width = self._widths[column]
         if text:
             widest = max(_text_width(line) for line in text.split("\n"))
-            size = _TEXT * min(1, (width + _GAP - 4) / widest)
+            size = _TEXT * min(1, (width + _GAP - 8) / widest)
             self._words(left + width / 2, top - 11, text, size=size, va="baseline")
         return self._axes(left, top, width, self._heights[row])
 

@@ -52,7 +52,8 @@ def evolve(config: EvolveConfig) -> Path:
         f" after asking the network about {evolution.evaluations:,} images"
     )
     with results:
-        texts = [f"{name}: {percent(p)}" for name, p in zip(names, evolution.confidences.tolist(), strict=True)]
+        between = ": " if max(map(len, names)) <= 4 else "\n"  # none: 99.07 %
+        texts = [f"{name}{between}{percent(p)}" for name, p in zip(names, evolution.confidences.tolist(), strict=True)]
         title = "Bred without gradients: what the network takes for each class"
         results.picture("evolve", draw_gallery(evolution.images, texts, title=title))
         results.numbers(

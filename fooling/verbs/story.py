@@ -122,5 +122,6 @@ def _kept(taken: int) -> list[int]:
 
 
 def nudged(what: str, story: Story) -> str:
-    until = "until the network calls it" if story.success else "towards"
-    return f"{what}, nudged {until} {with_article(story.names[story.target])}"
+    called = int(story.path.probabilities[0].argmax()) == story.target
+    arrived = "until the network is sure that it is" if called else "until the network calls it"
+    return f"{what}, nudged {arrived if story.success else 'towards'} {with_article(story.names[story.target])}"
