@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fooling.classifiers.judge import trained_judge
+from fooling.classifiers.judge import JudgeNet, score_judge, trained_judge
 from fooling.classifiers.networks import MODELS, Classifier, Model
 from fooling.classifiers.train import accuracy, labelled, publish_classifier, save_classifier
 from fooling.climb.ascent import Ascent
@@ -159,7 +159,7 @@ class Teaching:
             run.processes.share(count)  # refuses what the processes cannot share
         if config.attack.count < run.processes.count:
             raise UserError(f"attack.count must be at least {run.processes.count}, an image for each process")
-        self.judge = run.processes.first_here(lambda: trained_judge(config.data)) if config.attack.judge else None
+        self.judge = run.processes.first_here(self._scored_judge) if config.attack.judge else None
         self.rounds = Rounds()
         self.state = {
             "classifier": self.classifier,
@@ -231,6 +231,13 @@ class Teaching:
         picture = draw_gallery(attack.images[:count], texts, title=title, columns=10)
         write_png(picture, self.run.picture_file())
         self.run.tracker.log_image("fooling_images", picture, step=self.run.images_seen)
+
+    def _scored_judge(self) -> JudgeNet:
+        """The judge of the data, after saying how far it can be leant on."""
+        judge = trained_judge(self.config.data)
+        if score := score_judge(judge, self.config.data):
+            self.run.say(f"warning: {score.warning}" if score.warning else score.words)
+        return judge
 
     @property
     def _images_in_round(self) -> int:

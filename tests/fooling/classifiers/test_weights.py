@@ -137,7 +137,8 @@ def test_a_judge_trained_otherwise_is_another_one(tmp_path, monkeypatch, capsys)
     few = load("mnist", image_size=14)
     few = type(few)(few.images[:256], few.labels[:256], few.class_names)
     monkeypatch.setattr(judge, "load_config", lambda config: few)
-    for recipe in ("v1", "v1", "v2"):
+    monkeypatch.setattr(judge, "_FEWEST_STEPS", 4)
+    for recipe in ("v2", "v2", "v3"):
         monkeypatch.setattr(judge, "_RECIPE", recipe)
         trained_judge(DataConfig(image_size=14))
     assert capsys.readouterr().out.count("this once") == 2

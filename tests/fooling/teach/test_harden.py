@@ -58,6 +58,7 @@ def test_rounds_are_measured_drawn_and_taught_from(tmp_path, capsys, monkeypatch
     assert [line["fooled_99"] for line in logged if "fooled_99" in line] == [r["fooled_99"] for r in rounds]
     assert len(list((folder / "samples").glob("*.png"))) == 2
     said = capsys.readouterr().out
+    assert "warning: the judge has " in said and "held-out images right: too few to lean on" in said
     assert "round 2: test accuracy" in said and "% of what fooled it" in said
     assert Classifier.from_pretrained(folder / "classifier").reject_class
 
