@@ -182,14 +182,14 @@ class Gan:
         drawn = [np.asarray(p.resize(size, Image.Resampling.NEAREST)) for p in pictures]
         films = {
             "progress": write_gif(drawn, run.folder / "progress.gif", fps=8, hold=2, colours=128),
-            "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=10, colours=128),
+            "latent_walk": write_gif(self._walk(), run.folder / "latent_walk.gif", fps=12, colours=128),
         }
         for name, film in films.items():
             run.tracker.log_animation(name, film, step=seen)
         run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
         run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
 
-    def _walk(self, stops: int = 12, steps: int = 6) -> Iterator[np.ndarray]:
+    def _walk(self, stops: int = 9, steps: int = 8) -> Iterator[np.ndarray]:
         """Frames of a closed tour through the first latents, seen from each of its stops at once."""
         images = self.ema.network.sample(latents=walk(self.shown_latents[:stops], steps))
         for frame in range(len(images)):

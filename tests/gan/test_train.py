@@ -73,7 +73,7 @@ class TestWhatARunLeaves:
         with Image.open(debug_run[0] / "progress.gif") as film:
             assert film.n_frames == 4
         with Image.open(debug_run[0] / "latent_walk.gif") as film:
-            assert film.n_frames == 72 and film.size == (346, 260)
+            assert film.n_frames == 72 and film.size == (260, 260)
 
     def test_real_images_are_shown_beside(self, debug_run):
         """The first of the run's own stream: a grid of 16."""
