@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier
 from fooling.classifiers.networks import class_names
-from fooling.data.load import DataConfig, load_config
+from fooling.data.load import DataConfig, NothingHeldOut, load_config
 from fooling.errors import MissingFile, UserError, require_positive
 from fooling.images import Images, to_float
 from fooling.options.settings import Settings
@@ -57,20 +57,24 @@ def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | Non
 def opened(config: VerbConfig) -> tuple[nn.Module, Images | None, tuple[str, ...]]:
     """The classifier, the test images and what the classes are called.
 
-    No test images where those of the classifier's own run are not at hand: it can be fooled without.
+    No test images where those of the classifier's own run are not at hand, or its folder has none held out: it can be
+    fooled without.
     """
     classifier = open_classifier(config.model, config.input)
     wanted = data_for({config.model: classifier}, config.data)
+    names = class_names(classifier)
+    data: Images | None
     try:
-        data = load_config(wanted, "test")
+        data = known = load_config(wanted, "test")
+    except NothingHeldOut:
+        data, known = None, load_config(wanted)
     except UserError as error:
         if wanted.name == config.data.name:  # somebody asked for it
             raise
         print(f"left out: {error}")
-        return classifier, None, class_names(classifier)
-    names = class_names(classifier)
-    known = data.class_names if fits(data, classifier) else ()
-    return classifier, data, (*known, *names[len(known) :])
+        return classifier, None, names
+    first = known.class_names if fits(known, classifier) else ()
+    return classifier, data, (*first, *names[len(first) :])
 
 
 def fits(data: Images | None, classifier: nn.Module) -> TypeGuard[Images]:
@@ -80,7 +84,7 @@ def fits(data: Images | None, classifier: nn.Module) -> TypeGuard[Images]:
 
 def fitting(data: Images | None, classifier: nn.Module) -> Images:
     """The data that fits. Raises UserError where it does not, or there is none."""
-    why = "there are no test images" if data is None else misfit(data, classifier)
+    why = "there are no test images that it was not trained on" if data is None else misfit(data, classifier)
     if data is None or why:
         raise UserError(f"{why}; or name an image of yours with --image")
     return data
@@ -107,12 +111,12 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{path} is transparent in places, so its colours are not known: put it on a background")
     ImageOps.exif_transpose(image, in_place=True)  # a photograph may lie on its side
-    size, image = image.size, image.convert("L" if channels == 1 else "RGB")
-    if size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-        cropped = ", its margins cut off" if size[0] * height != size[1] * width else ""
-        print(f"{path}: resized from {size[0]} x {size[1]} to {width} x {height} pixels{cropped}")
-    pixels = np.array(image)
+    picture: Image.Image = image.convert("L" if channels == 1 else "RGB")
+    if picture.size != (width, height):
+        cropped = ", its margins cut off" if picture.width * height != picture.height * width else ""
+        print(f"{path}: resized from {picture.width} x {picture.height} to {width} x {height} pixels{cropped}")
+        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
+    pixels = np.array(picture)
     return torch.from_numpy(pixels).view(height, width, channels).permute(2, 0, 1).float() / 255
 
 
