@@ -154,7 +154,7 @@ def draw_strip(
     )
     height, width = panel_size(*path.images.shape[-2:])
     colours = _start_and_target(path)
-    bars = _Bars(path.probabilities, names, colours, width=width, at_most=10)
+    bars = _Bars(path.probabilities, names, colours, width=width, at_most=12)
     changes, times = _changes(path.images)
     sheet = Sheet(
         [height, height, 84], [width] * len(shown),
