@@ -156,16 +156,24 @@ def data_for(classifiers: Mapping[str, nn.Module], data: DataConfig) -> DataConf
     """The data to show to classifiers, by what names each: where no data was named, that which their runs were trained
     on; and where no size was asked for, at the size and in the channels that the first of them takes.
 
-    MNIST, where nothing was said of it, stays as it is: then as often as not it is not what is meant.
+    MNIST, where nothing was said of it, stays as it is: then as often as not it is not what is meant. Of a folder that
+    a run was trained on, what that held out is held out here, so that no test image is one it has seen.
 
-    Raises UserError where no data was named and their runs were trained on several.
+    Raises UserError where no data was named and their runs were trained on several, or where they hold out different
+    images of the folder that was named.
     """
+    of_runs = {name: found for name in classifiers if (found := _data_of_run(name)) is not None}
     if _is_unnamed(data):
-        of_runs = {name: found for name in classifiers if (found := _data_of_run(name)) is not None}
-        if len(some := list(of_runs)) and (other := [name for name in some if of_runs[name] != of_runs[some[0]]]):
-            raise UserError(f"{some[0]} and {other[0]} were trained on different data: say which with --data.name")
+        if other := _unlike_the_first({name: replace(found, root=None) for name, found in of_runs.items()}):
+            raise UserError(f"{other} were trained on different data: say which with --data.name")
         found = next(iter(of_runs.values()), data)
         data = replace(found, root=data.root or found.root)
+    elif data.name == "folder":
+        held = {n: (d.test_share, d.split_seed) for n, d in of_runs.items() if _folder_of(d) == _folder_of(data)}
+        if other := _unlike_the_first(held):
+            raise UserError(f"{other} hold out different images of {data.folder}: look at one at a time")
+        for test_share, split_seed in held.values():
+            data = replace(data, test_share=test_share, split_seed=split_seed)
     if _is_unnamed(data):
         return data
     channels, height, width = input_shape_of(next(iter(classifiers.values())))
@@ -176,15 +184,27 @@ def data_for(classifiers: Mapping[str, nn.Module], data: DataConfig) -> DataConf
     return data
 
 
+def _unlike_the_first(found: Mapping[str, object]) -> str | None:
+    """The first and another that has something else, as "a and b"; None where all have the same."""
+    first = next(iter(found), "")
+    return next((f"{first} and {name}" for name in found if found[name] != found[first]), None)
+
+
+def _folder_of(data: DataConfig) -> Path | None:
+    return Path(data.folder).expanduser().resolve() if data.name == "folder" and data.folder else None
+
+
 def _is_unnamed(data: DataConfig) -> bool:
     return replace(data, root=None) == DataConfig()
 
 
 def _data_of_run(source: str) -> DataConfig | None:
-    """What a run in this folder was trained on; None where there is no run, or it does not say."""
+    """What a run in this folder, or around it, was trained on; None where there is no run, or it does not say."""
+    folder = Path(source).expanduser()
+    of_run = folder.parent if folder.name == "classifier" else folder
     if source not in SHIPPED:
         with suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-            written = yaml.safe_load((Path(source).expanduser() / "config.yaml").read_text(encoding="utf-8"))
+            written = yaml.safe_load((of_run / "config.yaml").read_text(encoding="utf-8"))
             return DataConfig(**as_written(written["data"]))
     return None
 

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image, ImageDraw
 
 from fooling.__main__ import main
@@ -100,7 +102,10 @@ def test_without_the_images_of_its_run_a_network_can_still_be_tricked(here, tmp_
     assert main(["trick", "--target", "1", *told]) == 0
     assert "gone" in capsys.readouterr().out
     assert main(["morph", "--from", "0", "--to", "1", *told]) == 2
-    assert "there are no test images; or name an image of yours with --image" in capsys.readouterr().err
+    assert (
+        "there are no test images that it was not trained on; or name an image of yours with --image"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_folder_takes_the_size_of_the_classifier(here, tmp_path):
@@ -123,6 +128,25 @@ def test_which_data_is_shown_to_whom(here, tmp_path):
     (other / "config.yaml").write_text(config.replace("image_size: 20", "image_size: 16"))
     with pytest.raises(UserError, match=r"runs/shapes and .*other were trained on different data"):
         data_for({"runs/shapes": own, str(other): own}, DataConfig())
+
+
+def test_what_a_run_held_out_is_held_out_of_the_folder_named_too(here, tmp_path, capsys):
+    """Else what it was trained on would be called test images, as of every run of an older version."""
+    old = shutil.copytree(here / "runs/shapes", tmp_path / "old")
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    del config["data"]["test_share"], config["data"]["split_seed"]
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    mine, classifier = DataConfig(name="folder", folder=str(here / "shapes")), load_classifier(old)
+    assert data_for({str(old): classifier}, mine).test_share == 0
+    assert data_for({"runs/shapes": classifier}, replace(mine, test_share=0.5)).test_share == 0.1
+    assert data_for({"runs/shapes/classifier": classifier}, replace(mine, test_share=0.5)).test_share == 0.1
+    assert data_for({"elsewhere": classifier}, replace(mine, test_share=0.5)).test_share == 0.5
+    with pytest.raises(UserError, match=r"runs/shapes and .*old hold out different images of .*shapes"):
+        data_for({"runs/shapes": classifier, str(old): classifier}, mine)
+    told = ["--model", str(old), *QUIET, "--output", str(tmp_path / "out")]
+    assert main(["trick", "--target", "1", *told]) == 0
+    assert main(["morph", "--from", "0", "--to", "1", *told]) == 2
+    assert "no test images that it was not trained on" in capsys.readouterr().err
 
 
 def test_what_does_not_fit_names_a_way_out(here):
