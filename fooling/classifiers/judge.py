@@ -157,8 +157,13 @@ def score_judge(judge: nn.Module, data: DataConfig) -> JudgeScore | None:
     score = JudgeScore(accuracy(judge, test), len(test))
     if folder is not None and folder != WEIGHTS / "judge":
         with suppress(UserError):  # it can be measured again
-            write_json({**asdict(score), "digest": digest}, folder / "score.json")
+            write_score(score, test, folder)
     return score
+
+
+def write_score(score: JudgeScore, test: Images, folder: Path) -> None:
+    """Keep a score beside a judge's weights, for the very images that it was measured on."""
+    write_json({**asdict(score), "digest": _digest(test)}, folder / "score.json")
 
 
 def _digest(data: Images) -> str:

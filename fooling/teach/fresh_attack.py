@@ -35,7 +35,7 @@ class AttackConfig(Settings):
 
     judge: bool = True
     """Say also how many of the successes an independent judge recognises; for other data than MNIST it is trained on
-    first use, in a minute."""
+    first use, in a few minutes."""
 
     def __post_init__(self) -> None:
         require_positive(count=self.count, steps=self.steps, step_size=self.step_size)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from fooling.classifiers.frozen import probabilities
-from fooling.classifiers.judge import JudgeNet, train_judge
+from fooling.classifiers.judge import JudgeNet, JudgeScore, train_judge, write_score
 from fooling.classifiers.networks import Classifier
 from fooling.classifiers.train import TrainConfig, accuracy, train
 from fooling.data.load import load
@@ -75,6 +75,8 @@ def main() -> None:
                 f" probabilities moved by at most {(after - before).abs().max():.5f},"
                 f" {(folder / 'model.safetensors').stat().st_size / 1000:.0f} kB"
             )
+            if name == "judge":
+                write_score(JudgeScore(accuracy(kept, test), len(test)), test, folder)
             if accuracy(kept, test) == accuracy(network, test):
                 break
 
