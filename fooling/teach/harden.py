@@ -25,6 +25,7 @@ from fooling.errors import UserError, require_positive
 from fooling.files import write_png
 from fooling.images import Images
 from fooling.run.card import named
+from fooling.run.checkpoints import Stateful
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run, RunConfig
 from fooling.run.schedules import one_cycle
@@ -161,7 +162,7 @@ class Teaching:
             raise UserError(f"attack.count must be at least {run.processes.count}, an image for each process")
         self.judge = run.processes.first_here(self._scored_judge) if config.attack.judge else None
         self.rounds = Rounds()
-        self.state = {
+        self.state: dict[str, Stateful] = {
             "classifier": self.classifier,
             "optimizer": self.optimizer,
             "negatives": self.negatives,
@@ -171,7 +172,7 @@ class Teaching:
     def step(self) -> dict[str, Tensor]:
         """One update; returns the figures of the step."""
         config, run = self.config, self.run
-        images, labels = self.batches.take(run.images_seen, config.batch_size)
+        images, labels = self.batches.take_labelled(run.images_seen, config.batch_size)
         step = self._as_seen(images)
         negatives = self.negatives.draw(step)
         if config.shift:
