@@ -79,7 +79,7 @@ def _guarded(program: Callable[[], int]) -> int:
 
 def _main(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
     name, *rest = argv or ["--help"]
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help", "help"):
         _print(help_of_program(program, {verb: entry.help for verb, entry in verbs.items()}))
         return 0 if argv else 2
     if name == "--version":

@@ -33,7 +33,7 @@ def sample(
         seed: The same seed draws the same images.
         out: What to write: a PNG file, or with --each a folder, which must not exist yet. Default: samples.png, or
             samples.
-        truncation: Below 1: more typical and less varied images.
+        truncation: What latents are scaled by. A DCGAN draws worse from shorter ones, which it never met: 0.5 smears.
         scale: Pixels of the picture for each pixel of an image. Default: as many as a small image needs to be seen
             well, and one with --each.
         each: Write every image to a file of its own, 00000.png, 00001.png ...
@@ -66,7 +66,7 @@ def _generator_of(run: str) -> tuple[Generator, str]:
         raise UserError(f"the run {folder} has no generator yet: it is written {when}")
     total = round(float(settings["kimg"]) * 1000)
     seen = int(checkpoints[0].name) if checkpoints else total
-    unfinished = f", from a run in training: {seen / 1000:.3g} of {total / 1000:g} kimg" if seen < total else ""
+    unfinished = f", from an unfinished run: {seen / 1000:.3g} of {total / 1000:g} kimg" if seen < total else ""
     return Generator.from_pretrained(within), unfinished
 
 

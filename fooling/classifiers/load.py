@@ -22,6 +22,7 @@ from fooling.data.load import DataConfig, as_written
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
 from fooling.options.settings import Settings
+from fooling.options.types import did_you_mean, listed
 from fooling.pretrained import HUB, WEIGHTS
 
 Shipped = Literal["lenet", "softmax", "harden"]
@@ -148,6 +149,9 @@ def load_classifier(
             )
         module = _import(name)
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
+    if re.fullmatch(r"[\w-]+", name) and not Path(name).exists():
+        guess = did_you_mean(name, SHIPPED) or f": expected {listed(SHIPPED)}, or the folder of a run"
+        raise MissingFile(f"no model {name!r} ships, and there is no such folder{guess}")
     of_run = Path(source).expanduser() / "classifier"
     return Classifier.from_pretrained(of_run if (of_run / "config.json").is_file() else source)
 

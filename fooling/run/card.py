@@ -102,7 +102,7 @@ def named(data: DataConfig) -> str:
 
 def _training(summary: Mapping[str, Any]) -> str:
     seen, total = summary["images_seen"], summary["total_images"]
-    so_far = f"In training: {seen / 1000:,g} of {total / 1000:,g} kimg. " if seen < total else ""
+    so_far = f"Unfinished: {seen / 1000:,g} of {total / 1000:,g} kimg. " if seen < total else ""
     return (
         f"{so_far}Trained on {_count(seen, 'image')} in {_count(summary['seconds'], 'second')}"
         f" ({_count(summary['images_per_second'], 'image')} per second, {summary['processes']})."

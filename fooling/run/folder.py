@@ -55,8 +55,10 @@ def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
     if changed:
         said = ", ".join(f"{k} was {before.get(k)} and is {now.get(k)}" for k in sorted(changed))
         restored = " ".join(f"--{k} {'null' if before.get(k) is None else before.get(k)}" for k in sorted(changed))
+        further = f", and --init_from {folder} to go on from its networks" if hasattr(config, "init_from") else ""
         raise UserError(
             f"{folder} holds a run with other settings: {said}; restore them ({restored}), or choose another --name"
+            + further
         )
 
 

@@ -104,12 +104,12 @@ def draw_nudges(nudges: Nudges, names: Sequence[str] | None = None, *, title: st
     )  # fmt: skip
     for row, k in enumerate(classes):
         after = nudges.probabilities[0, row]
-        sheet.image(row, 0, gradients.images[0], _said("before: ", names[k], before[k], names))
+        sheet.image(row, 0, gradients.images[0], _said(names[k], before[k], names))
         sheet.sign(row, 1, "+")
         than_others = " than others" if nudges.beside[0, row] else ""
         sheet.map(row, 2, nudges.directions[0, row], limit, f"more of {with_article(names[k])}{than_others}")
         sheet.sign(row, 3, "=")
-        sheet.image(row, 4, nudges.moved[0, row], _said("after: ", names[k], after[k], names))
+        sheet.image(row, 4, nudges.moved[0, row], _said(names[k], after[k], names))
         bars.draw(sheet, row, 5, after, "after (outline: before)", {k: FOR}, before)
     sheet.colour_key(limit)
     return sheet.picture()
@@ -154,7 +154,7 @@ def draw_strip(
     )
     height, width = panel_size(*path.images.shape[-2:])
     colours = _start_and_target(path)
-    bars = _Bars(path.probabilities, names, colours, width=width, at_most=12)
+    bars = _Bars(path.probabilities, names, colours, width=width, at_most=11)
     changes, times = _changes(path.images)
     sheet = Sheet(
         [height, height, 84], [width] * len(shown),
@@ -257,7 +257,7 @@ def draw_confused(
         sheet.image(row, 0, gradients.images[i], doubt)
         for j, k in enumerate(pair):
             sheet.map(row, 1 + j, gradients.maps[i, j], limit, f"more of {with_article(names[k])}")
-            moved = _said("moved: ", names[k], nudges.probabilities[i, j, k], names)
+            moved = _said(names[k], nudges.probabilities[i, j, k], names)
             sheet.image(row, 3 + j, nudges.moved[i, j], moved)
     sheet.colour_key(limit)
     return sheet.picture()
@@ -313,9 +313,9 @@ def _lines(names: Sequence[str]) -> int:
     return 1 if max(map(len, names)) <= 2 else 2
 
 
-def _said(what: str, name: str, probability: float | Tensor, names: Sequence[str]) -> str:
-    """before: 7, 93 %; on two lines where names are long."""
-    return f"{what}{name}{', ' if _lines(names) == 1 else chr(10)}{percent(probability)}"
+def _said(name: str, probability: float | Tensor, names: Sequence[str]) -> str:
+    """chance of a 7: 93 %, be that the answer or not; on two lines where names are long."""
+    return f"chance of {with_article(name)}:{' ' if _lines(names) == 1 else chr(10)}{percent(probability)}"
 
 
 def _names(names: Sequence[str] | None, count: int) -> Sequence[str]:

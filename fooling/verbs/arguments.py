@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier
-from fooling.classifiers.networks import class_names
+from fooling.classifiers.networks import class_names, input_shape_of
 from fooling.data.load import DataConfig, NothingHeldOut, load_config
 from fooling.errors import MissingFile, UserError, require_positive
 from fooling.images import Images, to_float
@@ -118,6 +118,22 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
         picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
     pixels = np.array(picture)
     return torch.from_numpy(pixels).view(height, width, channels).permute(2, 0, 1).float() / 255
+
+
+def own_image(path: str, classifier: nn.Module, data: Images | None, *, invert: bool) -> Tensor:
+    """The image in a file as `read_image` reads it for a classifier, turned round where asked for.
+
+    A line says so where it looks as if it should be: a digit in ink on paper is none to a network of white on black.
+    """
+    image = read_image(path, input_shape_of(classifier))
+    image = 1 - image if invert else image
+    if fits(data, classifier):
+        usual, mean = to_float(data.images[:1000]).mean().item(), image.mean().item()
+        if abs(mean - usual) > abs(1 - mean - usual) + 0.2:
+            shade, other = ("light", "dark") if mean > usual else ("dark", "light")
+            advice = f"--invert {str(not invert).lower()} turns it round"
+            print(f"{path} is mostly {shade}, the images that the network knows are mostly {other}: {advice}")
+    return image
 
 
 def of_label(data: Images, label: int) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from fooling.classifiers.networks import input_shape_of
+from fooling.classifiers.networks import input_shape_of, num_classes_of
 from fooling.climb.evolution import evolve as evolution_of
 from fooling.climb.parametrizations import CPPN, Pixels
 from fooling.errors import require_positive
@@ -46,15 +46,17 @@ def evolve(config: EvolveConfig) -> Path:
     evolution = evolution_of(
         classifier, start, until=config.confidence, evaluations=config.evaluations, seed=config.seed
     )
-    arrived = int((evolution.confidences >= config.confidence).sum())
+    sure = evolution.confidences >= config.confidence
+    arrived, classes = int(sure[: num_classes_of(classifier)].sum()), num_classes_of(classifier)  # "none" is no class
     print(
-        f"{arrived} of {len(names)} classes reached {percent(config.confidence)} without a gradient,"
+        f"{arrived} of {classes} classes reached {percent(config.confidence)} without a gradient,"
         f" after asking the network about {evolution.evaluations:,} images"
     )
     with results:
         between = ": " if max(map(len, names)) <= 4 else "\n"  # none: 99.07 %
         texts = [f"{name}{between}{percent(p)}" for name, p in zip(names, evolution.confidences.tolist(), strict=True)]
-        title = "Bred without gradients: what the network takes for each class"
+        outcome = "what the network takes for" if arrived == classes else "how sure the network is of"
+        title = f"Bred without gradients: {outcome} each class"
         results.picture("evolve", draw_gallery(evolution.images, texts, title=title))
         results.numbers(
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import probabilities
-from fooling.classifiers.networks import input_shape_of
+from fooling.classifiers.networks import num_classes_of, reject_index
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
@@ -38,7 +38,7 @@ from fooling.show.figures import (
     draw_weight_maps,
 )
 from fooling.show.layout import with_article
-from fooling.verbs.arguments import VerbConfig, check_climb, fits, fitting, of_label, opened, read_image
+from fooling.verbs.arguments import VerbConfig, check_climb, fits, fitting, of_label, opened, own_image
 from fooling.verbs.story import nudged, story_of
 
 
@@ -49,11 +49,15 @@ class ExplainConfig(VerbConfig):
     digit: int | None = None
     """The class of the test image to look at, the one hardest to tell from --towards. Default: 5."""
 
-    towards: list[int] = field(default_factory=lambda: [5, 8])
-    """The classes to look for: what would make the image more of each?"""
+    towards: list[int] | None = None
+    """The classes to look for: what would make the image more of each? Default: its own, and the one that it is most
+    easily taken for."""
 
     image: str | None = None
     """A file of yours to look at, instead of a test image; cropped and resized as the network needs it."""
+
+    invert: bool = False
+    """Turn --image round, light for dark: ink on paper, for a network of white digits on black."""
 
     layer: str | None = None
     """The layer whose channels to show. Default: the first convolution."""
@@ -63,7 +67,7 @@ class ExplainConfig(VerbConfig):
 
     def __post_init__(self) -> None:
         check_climb(step_size=self.step_size)
-        if not self.towards:
+        if self.towards == []:
             raise UserError("--towards needs at least one class")
         if self.image is not None and self.digit is not None:
             raise UserError("--digit and --image both say what to look at: give one of them")
@@ -78,19 +82,23 @@ def explain(config: ExplainConfig) -> Path:
     Raises UserError, before anything is written, for settings, a model, a class, a layer or an image that cannot be.
     """
     classifier, data, names = opened(config)
-    classes = list(dict.fromkeys(config.towards))
+    classes = list(dict.fromkeys(config.towards or []))
     for k in classes:
         check_target(k, len(names))
     if config.image is None:
         label = 5 if config.digit is None else config.digit
         check_target(label, len(names))
-        number, image = doubtful_example(classifier, fitting(data, classifier), label, classes)
-        what, where = f"this {names[label]}", f" (test image {number})"
+        number, image = doubtful_example(classifier, fitting(data, classifier), label, classes or [label])
+        what, where = f"this {names[label]}", f" (test image {number}, the hardest to tell)"
     else:
-        image = read_image(config.image, input_shape_of(classifier))
+        image = own_image(config.image, classifier, data, invert=config.invert)
         label = int(probabilities(classifier, image[None]).argmax())
         what, where = "your image", f" ({Path(config.image).name})"
 
+    if not classes:
+        likeliest = probabilities(classifier, image[None])[0, : num_classes_of(classifier)].argsort(descending=True)
+        classes = [k for k in (label, *likeliest.tolist()) if k != reject_index(classifier)]
+        classes = list(dict.fromkeys(classes))[:2]
     results = Results(f"explain-{label}", config.output, config.wandb, asdict(config))
     pictures = _of_the_network(classifier, image, what, names, config.layer)
     if fits(data, classifier):
@@ -172,7 +180,7 @@ def doubtful_example(classifier: nn.Module, data: Images, label: int, others: Se
     """
     numbers, images = of_label(data, label)
     logs = probabilities(classifier, images).log()
-    contenders = [k for k in others if k != label] or [k for k in range(logs.shape[1]) if k != label]
+    contenders = [k for k in others if k != label] or [k for k in range(num_classes_of(classifier)) if k != label]
     # Both must be likely: two classes that are both out of the question are not a doubt.
     doubt = torch.minimum(logs[:, label], logs[:, contenders].amax(1))
     chosen = doubt.argmax()

@@ -8,14 +8,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import probabilities
-from fooling.classifiers.networks import input_shape_of
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.results import Results
 from fooling.show.layout import with_article
-from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, read_image
+from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, own_image
 from fooling.verbs.story import nudged, story_of
 
 
@@ -31,6 +30,9 @@ class MorphConfig(VerbConfig):
 
     image: str | None = None
     """A file of yours to begin with, instead of a test image; cropped and resized as the network needs it."""
+
+    invert: bool = False
+    """Turn --image round, light for dark: ink on paper, for a network of white digits on black."""
 
     confidence: float = 0.99
     """Stop when the network is as sure as this."""
@@ -63,7 +65,7 @@ def morph(config: MorphConfig) -> Path:
         number, image = sure_example(classifier, fitting(data, classifier), label, which=config.seed)
         what, where = with_article(names[label]), f" (test image {number})"
     else:
-        image = read_image(config.image, input_shape_of(classifier))
+        image = own_image(config.image, classifier, data, invert=config.invert)
         label = int(probabilities(classifier, image[None]).argmax())
         if label == config.to:
             raise UserError(

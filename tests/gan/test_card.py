@@ -42,7 +42,7 @@ def test_the_front_matter_is_read_back_and_the_text_has_every_setting(name, monk
     assert f"# {name}\n" in card.text and "2,048 images in 1,000 seconds (2 images per second" in card.text
     assert "1,234 parameters in the generator and 1 parameter in the discriminator" in card.text
     assert "commit 1a2b3c, with PyTorch 2.9.0" in card.text and "float32 (64, 1, 28, 28)" in card.text
-    assert "In training" not in card.text
+    assert "Unfinished" not in card.text
     settings = yaml.safe_load(card.text.split("```yaml\n")[1].split("```")[0])
     assert settings["name"] == name and settings == {
         k: v for k, v in asdict(TrainConfig(name=name)).items() if k in settings
@@ -54,6 +54,6 @@ def test_it_says_one_second_and_which_folder_and_how_far_training_has_come():
     young = SUMMARY | {"images_seen": 300_000, "total_images": 1_500_000, "seconds": 1, "images_per_second": 1}
     card = ModelCard(model_card(config, young, image_size=64, channels=3))
     assert "A generator of images of the folder emoji, 64 x 64 pixels in colour" in card.text
-    assert "In training: 300 of 1,500 kimg." in card.text
+    assert "Unfinished: 300 of 1,500 kimg." in card.text
     assert "300,000 images in 1 second (1 image per second" in card.text
     assert card.data.datasets is None

@@ -83,7 +83,7 @@ def test_of_a_run_in_training_it_says_so(run, unfinished, tmp_path):
     seen = int(list_checkpoints(unfinished / "checkpoints")[0].name)
     code, said, _ = run(run=unfinished)
     assert code == 0 and 0 < seen < 2000
-    assert said == f"64 images of 28 pixels in samples.png, from a run in training: {seen / 1000:.3g} of 2 kimg\n"
+    assert said == f"64 images of 28 pixels in samples.png, from an unfinished run: {seen / 1000:.3g} of 2 kimg\n"
     shutil.copytree(unfinished / "generator", tmp_path / "copied" / "generator")  # without what the run was
     assert run(run=tmp_path / "copied")[1] == "64 images of 28 pixels in samples.png\n"
 

@@ -198,7 +198,7 @@ class TestResuming:
         saved = Generator.from_pretrained(generator).state_dict()
         assert all(torch.equal(saved[name], tensor) for name, tensor in state["average"].items())
         card = (generator / "README.md").read_text()
-        assert f"In training: {state['images_seen'] / 1000:g} of 100 kimg" in card
+        assert f"Unfinished: {state['images_seen'] / 1000:g} of 100 kimg" in card
         assert pixels_of(generator / "samples.png").std() > 5
 
     def test_a_folder_in_use_is_refused(self, commands):

@@ -24,7 +24,7 @@ from fooling.show.figures import (
     film,
     round_steps,
 )
-from fooling.show.layout import Sheet, percent
+from fooling.show.layout import Sheet, percent, with_article
 
 CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -146,7 +146,8 @@ def test_confused_images_show_both_classes_both_gradients_and_both_moves(lenet, 
     before = found.nudges.gradients.probabilities[0]
     assert f"{a}: {percent(before[a])}, {b}: {percent(before[b])}".replace("\u00a0", " ") in said
     for k, after in zip((a, b), (p[0, a], p[1, b]), strict=True):
-        assert f"moved: {k}, {percent(after)}".replace("\u00a0", " ").replace("\u2009", "") in said
+        chance = f"chance of {with_article(str(k))}: {percent(after)}"
+        assert chance.replace("\u00a0", " ").replace("\u2009", "") in said
     assert len({limits for limits in scales(sheets[0])[:-1]}) == 1
     assert f"labelled\n{found.labels[0]}" in said
 

@@ -101,7 +101,7 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path, monkeypat
         patched.setattr(fooling.teach.harden.Teaching, "step", until_it_breaks)
         with pytest.raises(Interrupted):
             harden(config(tmp_path / "broken", **settings))
-    assert "In training" in (tmp_path / "broken" / "classifier" / "README.md").read_text()
+    assert "Unfinished" in (tmp_path / "broken" / "classifier" / "README.md").read_text()
     harden(config(tmp_path / "broken", **settings))
     expected, got = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(expected[name], got[name]) for name in expected)

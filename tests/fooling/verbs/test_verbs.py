@@ -227,7 +227,7 @@ BAD = {
     "explain --digit 5 --image mine.png": "--digit and --image both say what to look at",
     "evolve --encoding nonsense": "encoding",
     "evolve --evaluations -1": "evaluations",
-    "trick --model nosuch": "no saved Classifier in nosuch",
+    "trick --model lennet": "no model 'lennet' ships, and there is no such folder: did you mean lenet?",
     "trick --model json:loads": "state the images it takes",
     "trick --no-such-option 3": "no-such-option",
 }
