@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ class Kept:
     def __init__(self, folder: Path):
         (offline,) = folder.glob("wandb/offline-run-*")
         command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(offline)]
-        self.text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for _ in range(10):  # wandb's own process may still be writing the end of it, on a busy machine
+            read = subprocess.run(command, capture_output=True, text=True)
+            if read.returncode == 0:
+                break
+            time.sleep(1)
+        assert read.returncode == 0, read.stderr
+        self.text = read.stdout
         records = [json.loads(line) for line in self.text.splitlines()]
         self.files = offline / "files"
         self.history: dict[int, dict[str, Any]] = {}

@@ -154,7 +154,8 @@ def draw_strip(
     )
     height, width = panel_size(*path.images.shape[-2:])
     colours = _start_and_target(path)
-    bars = _Bars(path.probabilities, names, colours, width=width, at_most=11)
+    at_most = 11 if len(names) == 11 else 10  # ten digits and "none"; more would touch
+    bars = _Bars(path.probabilities, names, colours, width=width, at_most=at_most)
     changes, times = _changes(path.images)
     sheet = Sheet(
         [height, height, 84], [width] * len(shown),
