@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from fooling.climb.parametrizations import (
         CPPN as CPPN, Fourier as Fourier, Latent as Latent, Parametrization as Parametrization, Pixels as Pixels,
     )
-    from fooling.data.load import load as load
+    from fooling.data.load import DataConfig as DataConfig, load as load
     from fooling.errors import MissingFile as MissingFile, UserError as UserError
     from fooling.files import write_gif as write_gif, write_png as write_png
     from fooling.images import Images as Images, to_float as to_float, to_uint8 as to_uint8
@@ -105,7 +105,7 @@ _PUBLIC = {
         "Reject", "TotalVariation", "Unit",
     ],
     "climb.parametrizations": ["CPPN", "Fourier", "Latent", "Parametrization", "Pixels"],
-    "data.load": ["load"],
+    "data.load": ["DataConfig", "load"],
     "errors": ["MissingFile", "UserError"],
     "files": ["write_gif", "write_png"],
     "images": ["Images", "to_float", "to_uint8"],
@@ -132,22 +132,25 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:  # PEP 562: importing the package is cheap, torch comes with the first name asked for
-    if name == "__version__":
-        return _version()
-    if name not in _HOME:
-        raise AttributeError(f"module 'fooling' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fooling.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # which would take every misspelt name for Any
 
+    def __getattr__(
+        name: str,
+    ) -> Any:  # PEP 562: importing the package is cheap, torch comes with the first name asked for
+        if name == "__version__":
+            return _version()
+        if name not in _HOME:
+            raise AttributeError(f"module 'fooling' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"fooling.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
 
-def _version() -> str:
-    metadata = importlib.import_module("importlib.metadata")
-    try:
-        return metadata.version("fooling-gan")
-    except metadata.PackageNotFoundError:  # a clone that runs without being installed
-        return "unknown"
+    def _version() -> str:
+        metadata = importlib.import_module("importlib.metadata")
+        try:
+            return metadata.version("fooling-gan")
+        except metadata.PackageNotFoundError:  # a clone that runs without being installed
+            return "unknown"
 
 
 def __dir__() -> list[str]:

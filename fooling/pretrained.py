@@ -108,10 +108,7 @@ class Pretrained(nn.Module):
         folder = _folder_of(source, cls)
         for file in ("config.json", "model.safetensors"):
             if not (folder / file).is_file():
-                raise MissingFile(
-                    f"no saved {_noun(cls)} in {folder}: {file} is not there"
-                    f" (a model on the Hugging Face Hub is named {HUB}owner/name)"
-                )
+                raise MissingFile(f"no saved {_noun(cls)} in {folder}: {file} is not there{_inside(folder)}")
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "model.safetensors")
@@ -145,6 +142,12 @@ class Pretrained(nn.Module):
 
 
 Network = TypeVar("Network", bound=Pretrained)
+
+
+def _inside(folder: Path) -> str:
+    """What may be meant by a folder that is no network's: one in it is, or one on the Hub."""
+    found = [f for f in ("generator", "classifier") if (folder / f / "config.json").is_file()]
+    return f"; did you mean {folder / found[0]}?" if found else " (one on the Hugging Face Hub is named owner/name)"
 
 
 def _noun(cls: type) -> str:

@@ -37,12 +37,14 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return import_module("fooling").__version__
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gan' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # which would take every misspelt name for Any
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return import_module("fooling").__version__
+        if name not in _HOMES:
+            raise AttributeError(f"module 'gan' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

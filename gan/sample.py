@@ -49,7 +49,7 @@ def sample(
         _write_each(images, path, 1 if scale is None else scale)
     else:
         write_png(grid(images, scale=scale), path)
-    print(f"{count} images of {images.shape[-1]} pixels in {path}{trained}")
+    print(f"{count} image{'s' * (count != 1)} of {images.shape[-1]} pixels in {path}{trained}")
     return path
 
 

@@ -66,8 +66,6 @@ def verdict(report: Examination) -> Verdict:
             doubts.append(f", but {_no_judge(report.judge)}, so nobody can say which of them show it")
         elif hides in _HIDES:
             doubts.append(f", and {_HIDES[hides]}, so it may be fooled more often than that")
-        if report.caveats:
-            doubts.append(f"; mind that {report.caveats[0]}")
     elif hides in _HIDES:
         level = "unclear"
         doubts.append(f", but {_HIDES[hides]}, and then it says little that climbs along the gradient fail")

@@ -69,8 +69,10 @@ def model_card(
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    front_matter = ModelCardData(library_name="fooling-gan", license="mit", pipeline_tag=task, tags=[*tags, task])
     on_hub = _ON_HUB.get(data.name)
+    # What was learned from other people's images, or one's own, is licensed by nobody but them.
+    licence = "mit" if data.name == "mnist" else None
+    front_matter = ModelCardData(library_name="fooling-gan", license=licence, pipeline_tag=task, tags=[*tags, task])
     if on_hub is not None:
         front_matter.datasets = [on_hub]
     if metrics:
@@ -91,7 +93,7 @@ def model_card(
         parameters=_parameters(summary["parameters"]),
         code=summary["code"],
         torch=summary["torch"],
-        settings=yaml.safe_dump(settings, sort_keys=False),
+        settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
     )
 
 
@@ -104,7 +106,7 @@ def _training(summary: Mapping[str, Any]) -> str:
     seen, total = summary["images_seen"], summary["total_images"]
     so_far = f"Unfinished: {seen / 1000:,g} of {total / 1000:,g} kimg. " if seen < total else ""
     return (
-        f"{so_far}Trained on {_count(seen, 'image')} in {_count(summary['seconds'], 'second')}"
+        f"{so_far}Trained until {_count(seen, 'image')} had been seen, in {_count(summary['seconds'], 'second')}"
         f" ({_count(summary['images_per_second'], 'image')} per second, {summary['processes']})."
     )
 

@@ -47,7 +47,7 @@ def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
     """
     file, settings = folder / "config.yaml", asdict(config)
     if not file.exists():
-        write_text(yaml.safe_dump(settings, sort_keys=False), file)
+        write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), file)
         return
     before, now = _flat(_completed(yaml.safe_load(file.read_text(encoding="utf-8")), config)), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.

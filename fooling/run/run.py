@@ -82,7 +82,11 @@ class RunConfig(Settings):
     """Where to watch the run."""
 
     def __post_init__(self) -> None:
-        require_positive(log_kimg=self.log_kimg, checkpoint_kimg=self.checkpoint_kimg, threads=self.threads or 1)
+        require_positive(
+            log_kimg=self.log_kimg,
+            checkpoint_kimg=self.checkpoint_kimg,
+            threads=1 if self.threads is None else self.threads,
+        )
         if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
             raise UserError(f"name must be the name of a folder, got {self.name!r}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,7 @@ class WandbTracker(Tracker):
         self.run.log({name: self._wandb.Html(html.read_text(encoding="utf-8"))}, step=step)
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None:
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)  # all that wandb lets an artifact be called
         artifact = self._wandb.Artifact(name, type=kind, metadata=metadata)
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):  # add_dir prints, whatever it is told
             artifact.add_file(str(file), name=str(file.relative_to(folder)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 import torch
@@ -54,8 +54,11 @@ def check_climb(confidence: float = 0.99, steps: int = 1, step_size: float | Non
     require_positive(steps=steps, step_size=1.0 if step_size is None else step_size)
 
 
-def opened(config: VerbConfig) -> tuple[nn.Module, Images | None, tuple[str, ...]]:
-    """The classifier, the test images and what the classes are called.
+Config = TypeVar("Config", bound=VerbConfig)
+
+
+def opened(config: Config) -> tuple[Config, nn.Module, Images | None, tuple[str, ...]]:
+    """The config with the data that is meant, the classifier, the test images and what the classes are called.
 
     No test images where those of the classifier's own run are not at hand, or its folder has none held out: it can be
     fooled without.
@@ -72,9 +75,9 @@ def opened(config: VerbConfig) -> tuple[nn.Module, Images | None, tuple[str, ...
         if wanted.name == config.data.name:  # somebody asked for it
             raise
         print(f"left out: {error}")
-        return classifier, None, names
+        return replace(config, data=wanted), classifier, None, names
     first = known.class_names if fits(known, classifier) else ()
-    return classifier, data, (*first, *names[len(first) :])
+    return replace(config, data=wanted), classifier, data, (*first, *names[len(first) :])
 
 
 def fits(data: Images | None, classifier: nn.Module) -> TypeGuard[Images]:

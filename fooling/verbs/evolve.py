@@ -39,7 +39,7 @@ def evolve(config: EvolveConfig) -> Path:
 
     Raises UserError, before anything is written, for settings or a model that cannot be.
     """
-    classifier, _, names = opened(config)
+    config, classifier, _, names = opened(config)
     encoding: type[Pixels | CPPN] = {"direct": Pixels, "cppn": CPPN}[config.encoding]
     start = encoding.noise(200, shape=input_shape_of(classifier), seed=config.seed)
     results = Results(f"evolve-{config.encoding}", config.output, config.wandb, asdict(config))

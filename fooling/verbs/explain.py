@@ -81,7 +81,7 @@ def explain(config: ExplainConfig) -> Path:
 
     Raises UserError, before anything is written, for settings, a model, a class, a layer or an image that cannot be.
     """
-    classifier, data, names = opened(config)
+    config, classifier, data, names = opened(config)
     classes = list(dict.fromkeys(config.towards or []))
     for k in classes:
         check_target(k, len(names))

@@ -55,7 +55,7 @@ def morph(config: MorphConfig) -> Path:
     Raises UserError, before anything is written, for settings, a model, a class or an image that cannot be, and where
     the network takes the image for the target class as it is.
     """
-    classifier, data, names = opened(config)
+    config, classifier, data, names = opened(config)
     check_target(config.to, len(names))
     if config.image is None:
         label = 7 if config.from_ is None else config.from_

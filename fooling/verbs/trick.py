@@ -52,7 +52,7 @@ def trick(config: TrickConfig) -> Path:
 
     Raises UserError, before anything is written, for settings, a model or a class that cannot be.
     """
-    classifier, _, names = opened(config)
+    config, classifier, _, names = opened(config)
     check_target(config.target, len(names))
     what, start = meaningless_start(classifier, config.parametrization, config.start, config.target, config.seed)
     step = {"step": "sign", "step_size": 0.02} if config.parametrization == "pixels" else {}

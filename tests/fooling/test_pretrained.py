@@ -177,7 +177,7 @@ def test_what_does_not_fit_exactly_is_refused_in_one_line(break_it, message, sav
 )
 def test_a_mistyped_path_fails_at_once(place, no_network):
     started = time.perf_counter()
-    with pytest.raises(MissingFile, match=r"no saved Dense in .*named hub:owner/name"):
+    with pytest.raises(MissingFile, match=r"no saved Dense in .*named owner/name"):
         Dense.from_pretrained(place)
     assert time.perf_counter() - started < 1
 

@@ -27,7 +27,7 @@ def test_every_public_name_is_there():
 @pytest.mark.parametrize("package", [fooling, gan], ids=lambda package: package.__name__)
 def test_editors_and_type_checkers_know_every_public_name_from_where_it_is(package):
     """They do not run __getattr__, and read what stands below `if TYPE_CHECKING` instead."""
-    (block,) = (n for n in ast.parse(Path(package.__file__).read_text()).body if isinstance(n, ast.If))
+    block, _ = (n for n in ast.parse(Path(package.__file__).read_text()).body if isinstance(n, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     told = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}  # `X as X` is public
     assert sorted(told) == sorted(package.__all__)

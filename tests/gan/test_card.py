@@ -39,7 +39,8 @@ def test_the_front_matter_is_read_back_and_the_text_has_every_setting(name, monk
         "pipeline_tag": "unconditional-image-generation",
         "tags": ["gan", "dcgan", "unconditional-image-generation"],
     }
-    assert f"# {name}\n" in card.text and "2,048 images in 1,000 seconds (2 images per second" in card.text
+    assert f"# {name}\n" in card.text
+    assert "until 2,048 images had been seen, in 1,000 seconds (2 images per second" in card.text
     assert "1,234 parameters in the generator and 1 parameter in the discriminator" in card.text
     assert "commit 1a2b3c, with PyTorch 2.9.0" in card.text and "float32 (64, 1, 28, 28)" in card.text
     assert "Unfinished" not in card.text
@@ -55,5 +56,5 @@ def test_it_says_one_second_and_which_folder_and_how_far_training_has_come():
     card = ModelCard(model_card(config, young, image_size=64, channels=3))
     assert "A generator of images of the folder emoji, 64 x 64 pixels in colour" in card.text
     assert "Unfinished: 300 of 1,500 kimg." in card.text
-    assert "300,000 images in 1 second (1 image per second" in card.text
-    assert card.data.datasets is None
+    assert "300,000 images had been seen, in 1 second (1 image per second" in card.text
+    assert card.data.datasets is None and card.data.license is None  # of images that are somebody else's

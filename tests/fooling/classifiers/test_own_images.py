@@ -89,6 +89,8 @@ def test_the_folder_of_a_run_is_all_that_a_verb_needs(here, tmp_path, command, c
     assert main([*command.split(), "--model", "runs/shapes", "--output", str(out), *QUIET]) == 0, capsys.readouterr()
     said = capsys.readouterr().out + (out / "summary.json").read_text()
     assert "circle" in said or "square" in said
+    used = json.loads((out / "summary.json").read_text())["settings"]["data"]  # what was, not what was left unsaid
+    assert (used["name"], used["folder"]) == ("folder", "shapes")
     if command.startswith("explain"):
         held_out = len(load("folder", "test", folder="shapes", image_size=20, root=here / "cache"))
         assert f"of {held_out} test images wrong" in said

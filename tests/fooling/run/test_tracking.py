@@ -23,6 +23,15 @@ def test_settings_may_be_known_later_and_anew_and_what_is_wrong_is_told(tmp_path
     assert "a loss has run away" in kept.text
 
 
+def test_a_run_may_have_any_name(tmp_path):
+    tracker = WandbTracker(WandbConfig(name="ünï run (2)"), tmp_path, {})
+    (tmp_path / "generator").mkdir()
+    (tmp_path / "generator" / "config.json").write_text("{}")
+    tracker.log_folder("ünï run (2)-generator", "model", tmp_path / "generator", {})
+    tracker.finish()
+    assert "-n-run-2--generator" in Kept(tmp_path).text
+
+
 @pytest.mark.parametrize(("mode", "quiet"), [("online", False), ("offline", True)])
 def test_the_load_of_the_machine_is_watched_by_who_watches_online(mode, quiet, tmp_path, monkeypatch):
     asked = {}
