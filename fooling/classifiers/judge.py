@@ -129,7 +129,8 @@ class JudgeScore:
     @property
     def words(self) -> str:
         """Such as "the judge has 97.5 % of 40 held-out images right"."""
-        return f"the judge has {100 * self.accuracy:.1f} % of {self.images:,} held-out images right"
+        digits = 1 if self.images < 1000 else 2
+        return f"the judge has {100 * self.accuracy:.{digits}f} % of {self.images:,} held-out images right"
 
     @property
     def warning(self) -> str | None:
