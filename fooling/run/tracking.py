@@ -83,7 +83,7 @@ class WandbTracker(Tracker):
                 tags=config.tags or None,
                 id=_run_id(self.folder / "run-id"),
                 resume="allow",
-                dir=str(folder),
+                dir=str(folder.resolve()),  # its process may have been started elsewhere, by an earlier run
                 config=settings,
                 settings=wandb.Settings(
                     silent=True,

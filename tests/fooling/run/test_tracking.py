@@ -1,5 +1,7 @@
 """What is asked of wandb, and that it takes it."""
 
+from pathlib import Path
+
 import pytest
 from offline_wandb import Kept
 
@@ -30,6 +32,14 @@ def test_a_run_may_have_any_name(tmp_path):
     tracker.log_folder("ünï run (2)-generator", "model", tmp_path / "generator", {})
     tracker.finish()
     assert "-n-run-2--generator" in Kept(tmp_path).text
+
+
+def test_later_runs_of_a_process_may_be_in_other_places(tmp_path, monkeypatch):
+    for place in (tmp_path / "a", tmp_path / "b"):  # wandb's own process stays where the first began
+        (place / "run").mkdir(parents=True)
+        monkeypatch.chdir(place)
+        WandbTracker(WandbConfig(), Path("run"), {"seed": 3}).finish()
+        assert Kept(place / "run").config["seed"] == 3
 
 
 @pytest.mark.parametrize(("mode", "quiet"), [("online", False), ("offline", True)])
