@@ -39,7 +39,7 @@ def test_nobody_waits_for_the_score_of_the_one_that_ships(monkeypatch):
 @pytest.mark.parametrize("accuracy, warned", [(0.949, True), (0.95, False), (1.0, False)])
 def test_a_judge_that_cannot_be_leant_on_is_warned_of(accuracy, warned):
     score = JudgeScore(accuracy, 1200)
-    assert f"{100 * accuracy:.1f} % of 1,200 held-out images right" in score.words
+    assert f"{100 * accuracy:.2f} % of 1,200 held-out images right" in score.words
     assert (score.warning is not None) == warned
     assert not score.warning or ("\n" not in score.warning and score.words in score.warning)
 
