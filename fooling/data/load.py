@@ -18,13 +18,14 @@ from torch import Tensor
 
 from fooling.data.image_files import decode_once, list_image_files, source_of_files
 from fooling.data.named_sets import Split, read, read_encoded
+from fooling.data.stacked_mnist import stacked_mnist
 from fooling.errors import UserError
 from fooling.images import Images
 from fooling.options.settings import Settings
 from fooling.seeds import seed_of
 
 Name = Literal[
-    "mnist", "fashion-mnist", "kmnist", "emnist-letters", "emnist-digits",
+    "mnist", "stacked-mnist", "fashion-mnist", "kmnist", "emnist-letters", "emnist-digits",
     "cifar10", "svhn", "stl10", "celeba", "lsun", "folder",
 ]  # fmt: skip
 
@@ -38,7 +39,7 @@ class DataConfig(Settings):
     """Which images to use, and where they are."""
 
     name: Name = "mnist"
-    """Which data set. mnist ships with the package; folder is your own images."""
+    """Which data set. mnist and stacked-mnist ship with the package; folder is your own images."""
 
     root: str | None = None
     """Where downloaded data sets and the cache of decoded images live. Default: $FOOLING_CACHE or ~/.cache/fooling."""
@@ -109,7 +110,7 @@ def load(
     if name in ("celeba", "lsun"):
         source = read_encoded(name, split, root, category=category)
         return Images(decode_once(source, root / "decoded", **settings).images, None)
-    data = read(name, split, root)
+    data = stacked_mnist(split, root) if name == "stacked-mnist" else read(name, split, root)
     return replace(data, images=_with_channels(_resized(data.images, image_size), channels))
 
 

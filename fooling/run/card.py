@@ -71,7 +71,7 @@ def model_card(
 
     on_hub = _ON_HUB.get(data.name)
     # What was learned from other people's images, or one's own, is licensed by nobody but them.
-    licence = "mit" if data.name == "mnist" else None
+    licence = "mit" if data.name in ("mnist", "stacked-mnist") else None
     front_matter = ModelCardData(library_name="fooling-gan", license=licence, pipeline_tag=task, tags=[*tags, task])
     if on_hub is not None:
         front_matter.datasets = [on_hub]
