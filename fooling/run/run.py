@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +47,13 @@ from fooling.run.processes import (
     use_threads,
 )
 from fooling.run.progress import Progress
+from fooling.run.record import NotFinite, Record
 from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
-from fooling.run.tracking import Tracker, WandbConfig, start_tracker
+from fooling.run.tracking import Alert, Tracker, WandbConfig, start_tracker
 from fooling.run.version import code_version
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -130,9 +133,8 @@ class Run:
         self.progress: Progress | None = None
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
-        self._recorded: list[tuple[int, list[str], Tensor]] = []
-        self._noted: dict[str, float] = {}
-        self._runaway = Runaway()
+        self._record = Record(self.processes)
+        self._watches: list[Callable[[dict[str, float]], Sequence[Alert]]] = [Runaway().notice]
         self._publish: Callable[[], None] = lambda: None
         self._signals = StopSignals(self.say)
         self._host = ExitStack()  # puts back what the run changes of its process
@@ -175,12 +177,13 @@ class Run:
         how = f"{self.describe_processes()} ({self.precision.reason})"
         self.say(f"training on {on} in {self.folder}, {how}")
         while self.images_seen < self.total_images:
+            started = time.perf_counter()
             figures = training.step()
             self.images_seen += batch_size
             self._batch_size = batch_size
-            self.record(figures)
+            self.record(figures, time.perf_counter() - started)
             yield self.images_seen
-            if self._recorded and self.due(self.config.log_kimg):
+            if self._record and self.due(self.config.log_kimg):
                 self.log()
             if self.due(self.config.checkpoint_kimg):
                 self.save()
@@ -265,66 +268,56 @@ class Run:
         crossed = self.images_seen // every > (self.images_seen - self._batch_size) // every
         return crossed or self.images_seen >= self.total_images
 
-    def record(self, values: dict[str, Tensor]) -> None:
-        """Note a step's figures, scalars on the device; nothing waits for them until `log`."""
-        self._recorded.append((self.images_seen, list(values), torch.stack([v.detach() for v in values.values()])))
+    def record(self, values: dict[str, Tensor], seconds: float = 0.0) -> None:
+        """Note a step's figures, scalars on the device, and the host's time for it; nothing waits for them until `log`.
+        """
+        self._record.add(self.images_seen, values, seconds)
 
     def note(self, **numbers: float) -> None:
         """Note numbers in force at this step, such as a learning rate: the next line of the log has the last."""
-        self._noted |= numbers
+        self._record.note(**numbers)
+
+    def watch(self, notice: Callable[[dict[str, float]], Sequence[Alert]]) -> None:
+        """Have the main process show each line's figures to `notice`, and say what it gives: here and to the tracker."""
+        self._watches.append(notice)
 
     def log(self) -> dict[str, float]:
         """Write the means of the figures recorded since the last call, over steps and processes, and return them.
 
         Raises UserError where one of them is not finite: which, when, and the checkpoint to return to.
         """
-        means, images = self._means(), self._recorded[-1][0] - self._recorded[0][0] + self._batch_size
-        means |= self._noted
-        self._recorded.clear()
-        self._noted = {}
+        figures, images = self._finite(self._record.take)
         now = time.perf_counter() - self._started
-        means["images_per_second"] = images / max(now - self.seconds, 1e-9)
+        figures["images_per_second"] = (images + self._batch_size) / max(now - self.seconds, 1e-9)
         self.seconds = now
         if self.is_main and self.progress is not None:
-            append_to_log(self.folder, {"images_seen": self.images_seen, "seconds": round(now, 2), **means})
-            self.tracker.log(means, step=self.images_seen)
-            self.progress.update(self.images_seen, means)
-            self._warn_of_runaway(means)
-        return means
+            append_to_log(self.folder, {"images_seen": self.images_seen, "seconds": round(now, 2), **figures})
+            self.tracker.log(figures, step=self.images_seen)
+            self.progress.update(self.images_seen, figures)
+            for alert in [alert for notice in self._watches for alert in notice(figures)]:
+                self.alert(alert)
+        return figures
 
-    def _warn_of_runaway(self, figures: dict[str, float]) -> None:
-        if high := self._runaway.notice(figures):
-            losses = " and ".join(f"{name} {value:,.0f}" for name, value in high.items())
-            line = (
-                f"warning: a loss has run away at {self.images_seen / 1000:g} kimg, {losses}:"
-                " stop, and start with a lower learning rate under another --name"
-            )
-            self.say(line)
-            self.tracker.alert("a loss has run away", line)
+    def alert(self, alert: Alert) -> None:
+        """Say that something needs a person, and when, on the terminal and to the tracker."""
+        line = f"warning: {alert.title} at {self.images_seen / 1000:g} kimg, {alert.text}"
+        self.say(line)
+        self.tracker.alert(alert.title, line)
 
     def check_finite(self) -> None:
         """Raise as `log` would, before something is made of networks that may be past saving."""
-        if self._recorded:
-            self._means()
+        if self._record:
+            self._finite(self._record.means)
 
-    def _means(self) -> dict[str, float]:
-        steps = [(images_seen, names) for images_seen, names, _ in self._recorded]
-        table = self.processes.mean(torch.cat([row for *_, row in self._recorded])).cpu()
-        values: dict[str, list[float]] = {}
-        for (images_seen, names), row in zip(steps, table.split([len(names) for _, names in steps]), strict=True):
-            if not row.isfinite().all():
-                self._stop_at_non_finite(images_seen, [n for n, v in zip(names, row, strict=True) if not v.isfinite()])
-            for name, value in zip(names, row.tolist(), strict=True):
-                values.setdefault(name, []).append(value)
-        return {name: sum(v) / len(v) for name, v in values.items()}
-
-    def _stop_at_non_finite(self, images_seen: int, names: list[str]) -> None:
-        whole = list_checkpoints(self.folder / "checkpoints")
-        back = f"the newest checkpoint is {whole[0]}" if whole else "there is no checkpoint yet"
-        raise UserError(
-            f"{', '.join(names)} not finite at {images_seen} images: stopped; {back};"
-            " try a lower learning rate or mixed_precision no, under another name"
-        )
+    def _finite(self, figures: Callable[[], T]) -> T:
+        try:
+            return figures()
+        except NotFinite as found:
+            whole = list_checkpoints(self.folder / "checkpoints")
+            back = f"the newest checkpoint is {whole[0]}" if whole else "there is no checkpoint yet"
+            raise UserError(
+                f"{found}: stopped; {back}; try a lower learning rate or mixed_precision no, under another name"
+            ) from None
 
     def picture_file(self) -> Path:
         """Where to write a picture of this moment: samples/<images seen>.png."""
@@ -336,7 +329,7 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint, of nothing that is not finite."""
-        if self._recorded:
+        if self._record:
             self.log()
         if self.is_main:
             save_checkpoint(self.folder / "checkpoints", self.images_seen, self._snapshot())

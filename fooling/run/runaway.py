@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fooling.run.tracking import Alert
+
 
 class Runaway:
     """Tells once of losses that have run away, and once more if they came back and ran away again.
@@ -21,12 +23,15 @@ class Runaway:
         self.level, self.at_once = level, at_once
         self._lines, self._told = 0, False
 
-    def notice(self, figures: Mapping[str, float]) -> dict[str, float]:
-        """The losses that have run away as of these figures, the means over a line of the log; none if that is told."""
+    def notice(self, figures: Mapping[str, float]) -> list[Alert]:
+        """One alert if losses have run away as of these figures, the means over a line of the log; none if that is
+        told."""
         high = {name: value for name, value in figures.items() if name.endswith("loss") and value > self.level}
         self._lines = self._lines + 1 if high else 0
         self._told = self._told and bool(high)
         if self._told or not (self._lines >= 2 or max(high.values(), default=0) > self.at_once):
-            return {}
+            return []
         self._told = True
-        return high
+        losses = " and ".join(f"{name} {value:,.0f}" for name, value in high.items())
+        advice = "stop, and start with a lower learning rate under another --name"
+        return [Alert("a loss has run away", f"{losses}: {advice}")]

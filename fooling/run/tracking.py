@@ -8,7 +8,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,13 @@ class WandbConfig(Settings):
 
     tags: list[str] = field(default_factory=list)
     """Tags to find the run by."""
+
+
+class Alert(NamedTuple):
+    """Something in a training that needs a person: what it is, and what was seen and can be tried."""
+
+    title: str
+    text: str
 
 
 class Tracker:
