@@ -109,9 +109,10 @@ class Training:
         images, labels = self.batches.take_labelled(run.images_seen + share.start, share.stop - share.start)
         with run.precision.autocast():
             loss = F.cross_entropy(self.classifier(images), labels)
-        loss.backward()
+        scaler = run.scaler("classifier")
+        scaler.scale(loss).backward()
         rate = one_cycle(self.config.learning_rate, run.images_seen / run.total_images)
-        return {"loss": loss, "gradient_norm": update(self.optimizer, rate, run.processes)}
+        return {"loss": loss, "gradient_norm": update(self.optimizer, rate, run.processes, scaler)}
 
     def publish(self) -> None:
         """Write the classifier so far."""

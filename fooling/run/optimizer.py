@@ -29,13 +29,29 @@ def new_adam(network: nn.Module, rate: float, *, betas: tuple[float, float] = (0
     return torch.optim.Adam(parameters, rate, betas, fused=parameters[0].device.type in ("cpu", "cuda"))
 
 
-def update(optimizer: torch.optim.Optimizer, rate: float, processes: Processes | None = None) -> Tensor:
+def update(
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    processes: Processes | None = None,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Tensor:
     """One step at a learning rate along the mean of all processes' gradients, which are gone after it; returns their
-    norm: a scalar, on the device."""
+    norm: a scalar, on the device.
+
+    scaler: what scaled the loss (Micikevicius et al. 2018, section 3.2). Where a gradient has overflowed float16 the
+        step is left out, on all processes, the norm is 0, and the next ones are scaled less.
+    """
     (group,) = optimizer.param_groups
     group["lr"] = rate
     norm = average_gradients(group["params"], processes)
-    optimizer.step()
+    if scaler is None or not scaler.is_enabled():
+        optimizer.step()
+    else:  # after the reduction, through which every process knows of an overflow on any
+        scaler.unscale_(optimizer)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in group["params"] if p.grad is not None])
+        norm = torch.where(norm.isfinite(), norm, 0.0)
+        scaler.step(optimizer)
+        scaler.update()
     optimizer.zero_grad()
     return norm
 

@@ -29,6 +29,8 @@ _UNSUPPORTED = {
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
 }
 
+_DTYPES = {"no": torch.bfloat16, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the first, autocast is off
+
 
 class Processes:
     """All processes of this launch, as one of them sees them.
@@ -132,19 +134,20 @@ def _patient_group() -> distributed.ProcessGroup:
 
 
 class Precision:
-    """In which numbers networks compute: `name` is no (float32) or bf16, `reason` is why.
+    """In which numbers networks compute: `name` is no (float32), bf16 or fp16, `reason` is why.
 
-    TF32 goes with bf16, and float32 is all 32 bits: see use_flags.
+    TF32 goes with bf16, and float32 is all 32 bits: see use_flags. fp16 is for GPUs that have no arithmetic for bf16,
+    such as a T4; its gradients are scaled (see fooling.run.optimizer).
     """
 
     def __init__(self, name: str, reason: str, device: torch.device):
-        if name not in ("no", "bf16"):
-            raise UserError(f"mixed precision {name} is not supported: expected no or bf16")
+        if name not in _DTYPES:
+            raise UserError(f"mixed precision {name} is not supported: expected no, bf16 or fp16")
         self.name, self.reason, self.device = name, reason, device
 
     @classmethod
     def of(cls, asked: str, device: torch.device) -> Precision:
-        """What `asked` (auto, no or bf16) comes to on a device; see RunConfig.mixed_precision."""
+        """What `asked` (auto, no, bf16 or fp16) comes to on a device; see RunConfig.mixed_precision."""
         if asked != "auto":
             return cls(asked, "as asked for", device)
         if (told := os.environ.get("ACCELERATE_MIXED_PRECISION", "no")) != "no":
@@ -152,6 +155,8 @@ class Precision:
         what = "GPU" if device.type == "cuda" else "processor"
         if computes_in_bf16(device):
             return cls("bf16", f"which this {what} has arithmetic for", device)
+        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):  # tensor cores, for fp16 alone
+            return cls("fp16", "for this GPU has no arithmetic for bf16", device)
         return cls("no", f"for this {what} has no arithmetic for bf16", device)
 
     @property
@@ -160,10 +165,14 @@ class Precision:
 
     def autocast(self) -> AbstractContextManager:
         """Inside it, networks compute in this precision."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+        return torch.autocast(self.device.type, _DTYPES[self.name], enabled=self.name != "no")
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """What scales the gradients of one network, so that none is too small for float16; nothing in other numbers."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
 
     def __str__(self) -> str:
-        return "bf16" if self.is_bf16 else "float32"
+        return "float32" if self.name == "no" else self.name
 
 
 def use_threads(count: int, until: ExitStack) -> None:
@@ -182,10 +191,10 @@ def use_flags(precision: Precision, until: ExitStack) -> None:
         _ = cudnn.allow_tf32, matmul.allow_tf32
     except RuntimeError:  # the host uses torch's newer settings, beside which the older ones cannot be read
         for place in (cudnn.conv, cudnn.rnn, matmul):
-            _set(place, "fp32_precision", "tf32" if precision.is_bf16 else "ieee", until)
+            _set(place, "fp32_precision", "tf32" if precision.name != "no" else "ieee", until)
     else:
         for place in (cudnn, matmul):
-            _set(place, "allow_tf32", precision.is_bf16, until)
+            _set(place, "allow_tf32", precision.name != "no", until)
 
 
 def _set(place: Any, name: str, value: Any, until: ExitStack) -> None:

@@ -69,8 +69,9 @@ class RunConfig(Settings):
     seed: int = 0
     """From which all randomness follows."""
 
-    mixed_precision: Literal["auto", "no", "bf16"] = "auto"
-    """bf16 computes convolutions in bfloat16. auto: as accelerate was told, else where the hardware is made for it."""
+    mixed_precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    """bf16 computes convolutions in bfloat16; fp16 in float16, for a GPU without bf16. auto: as accelerate was told, else
+    what the hardware is made for."""
 
     threads: int | None = None
     """CPU threads of each process. Default: this machine's cores shared among its processes."""
@@ -134,6 +135,8 @@ class Run:
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
         self._record = Record(self.processes)
+        self._scalers: dict[str, torch.amp.GradScaler] = {}
+        self._scales: dict[str, Any] = {}
         self._watches: list[Callable[[dict[str, float]], Sequence[Alert]]] = [Runaway().notice]
         self._publish: Callable[[], None] = lambda: None
         self._signals = StopSignals(self.say)
@@ -146,6 +149,14 @@ class Run:
     @property
     def is_main(self) -> bool:
         return self.processes.is_main
+
+    def scaler(self, name: str) -> torch.amp.GradScaler:
+        """What scales the gradients of the network of this name, once the run is open; checkpoints hold how much."""
+        if name not in self._scalers:
+            self._scalers[name] = self.precision.scaler()
+            if name in self._scales:
+                self._scalers[name].load_state_dict(self._scales[name])
+        return self._scalers[name]
 
     def say(self, line: str) -> None:
         """Print a line, on the main process."""
@@ -217,6 +228,7 @@ class Run:
             for name, part in state.items():
                 part.load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
+            self._scales = resumed.get("gradient_scales", {})
         if self.is_main and not self._is_complete(self.images_seen):
             resolved = {
                 "mixed_precision": self.precision.name,
@@ -247,7 +259,8 @@ class Run:
     def _compute_as(self, before: dict[str, Any]) -> None:
         """Compute as this run began, where the settings leave that open."""
         precision = before.get("mixed_precision")
-        if self.config.mixed_precision == "auto" and precision in ("no", "bf16") and precision != self.precision.name:
+        is_other = precision in ("no", "bf16", "fp16") and precision != self.precision.name
+        if self.config.mixed_precision == "auto" and is_other:
             self.precision = Precision(precision, "as this run began", self.device)
             use_flags(self.precision, self._host)
         threads = before.get("threads")
@@ -269,8 +282,7 @@ class Run:
         return crossed or self.images_seen >= self.total_images
 
     def record(self, values: dict[str, Tensor], seconds: float = 0.0) -> None:
-        """Note a step's figures, scalars on the device, and the host's time for it; nothing waits for them until `log`.
-        """
+        """Note a step's figures, scalars on the device, and the host's time for it: nothing waits for them until `log`."""
         self._record.add(self.images_seen, values, seconds)
 
     def note(self, **numbers: float) -> None:
@@ -278,7 +290,7 @@ class Run:
         self._record.note(**numbers)
 
     def watch(self, notice: Callable[[dict[str, float]], Sequence[Alert]]) -> None:
-        """Have the main process show each line's figures to `notice`, and say what it gives: here and to the tracker."""
+        """Have the main process show each line's figures to `notice`, and say the alerts that it gives."""
         self._watches.append(notice)
 
     def log(self) -> dict[str, float]:
@@ -337,7 +349,9 @@ class Run:
                 self._publish()
 
     def _snapshot(self) -> dict[str, Any]:
-        parts = {name: part.state_dict() for name, part in self._state.items()}
+        parts: dict[str, Any] = {name: part.state_dict() for name, part in self._state.items()}
+        if scales := {name: scaler.state_dict() for name, scaler in self._scalers.items() if scaler.is_enabled()}:
+            parts["gradient_scales"] = scales
         return {**parts, "images_seen": self.images_seen, "seconds": self.seconds}
 
     # ---- being asked to stop

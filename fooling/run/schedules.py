@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from fooling.errors import UserError
+from fooling.options.settings import Settings
 
 
 def one_cycle(peak: float, progress: float) -> float:
@@ -13,8 +17,42 @@ def one_cycle(peak: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
 
 
+@dataclass
+class ScheduleConfig(Settings):
+    """The one way in which scheduled numbers change: each keeps its first value for a while, then nears its last.
+
+    Raises UserError unless 0 <= hold < end <= 1 and 0 <= warm_up <= 1.
+    """
+
+    warm_up: float = 0.0
+    """Share of training over which learning rates rise from 0, along a line."""
+
+    hold: float = 0.5
+    """Share of training for which numbers stay as they begin."""
+
+    end: float = 1.0
+    """Share of training after which they are what they end as; between the two they follow half a cosine."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < self.end <= 1:
+            raise UserError(
+                f"a schedule's hold and end must be shares of training, hold the smaller, got {self.hold} and {self.end}"
+            )
+        if not 0 <= self.warm_up <= 1:
+            raise UserError(f"a schedule's warm_up must be a share of training, from 0 to 1, got {self.warm_up}")
+
+    def value(self, start: float, final: float | None, progress: float) -> float:
+        """A number at `progress`, on its way from `start` to `final` (None: it stays)."""
+        if final is None:
+            return start
+        part = min(max((progress - self.hold) / (self.end - self.hold), 0.0), 1.0)
+        return final + (start - final) * (1 + math.cos(math.pi * part)) / 2
+
+    def rate(self, start: float, final: float | None, progress: float) -> float:
+        """A learning rate at `progress`: as `value`, and rising from 0 before."""
+        return self.value(start, final, progress) * (min(progress / self.warm_up, 1.0) if self.warm_up else 1.0)
+
+
 def scheduled(start: float, end: float | None, progress: float) -> float:
     """`start` for the first half of training, then along half a cosine to `end` at progress 1 (None: stays)."""
-    if end is None:
-        return start
-    return end + (start - end) * (1 + math.cos(math.pi * min(max(2 * progress - 1, 0.0), 1.0))) / 2
+    return ScheduleConfig().value(start, end, progress)

@@ -185,9 +185,10 @@ class Teaching:
         loss = F.cross_entropy(logits[:own], labels)
         rubbish_loss = negatives_loss(logits[own:], config.target) if len(negatives) else loss.new_zeros(())
         weight = config.weight * min(1.0, self._images_in_round / (config.ramp_kimg * 1000 + 1e-9))
-        (loss + weight * rubbish_loss).backward()
+        scaler = run.scaler("classifier")
+        scaler.scale(loss + weight * rubbish_loss).backward()
         rate = one_cycle(config.learning_rate, self._images_in_round / (config.kimg * 1000))
-        norm = update(self.optimizer, rate, run.processes)
+        norm = update(self.optimizer, rate, run.processes, scaler)
         return {"loss": loss, "negatives_loss": rubbish_loss, "gradient_norm": norm}
 
     def measure(self, test: Images | None, round_ends: bool) -> dict[str, Tensor]:

@@ -35,8 +35,9 @@ class Line:
         self.each_step()
         x = torch.rand(8, 1, generator=torch.Generator().manual_seed(self.run.images_seen))
         loss = (self.network(x) - 3 * x).square().mean()
-        loss.backward()
-        return {"loss": loss, "gradient_norm": update(self.optimizer, 0.1, self.run.processes)}
+        scaler = self.run.scaler("network")
+        scaler.scale(loss).backward()
+        return {"loss": loss, "gradient_norm": update(self.optimizer, 0.1, self.run.processes, scaler)}
 
     def publish(self):
         (self.run.folder / "product").write_text(f"at {self.run.images_seen}")
@@ -44,6 +45,10 @@ class Line:
     def finish(self):
         self.end()
         (self.run.folder / "product").write_text("done")
+
+
+def cut():
+    raise RuntimeError
 
 
 def config(folder, **settings):
@@ -177,7 +182,7 @@ class TestPrecision:
 
     def test_one_that_is_not_supported_is_refused(self, tmp_path, monkeypatch):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp8")
-        with pytest.raises(UserError, match="fp8 is not supported: expected no or bf16"):
+        with pytest.raises(UserError, match="fp8 is not supported: expected no, bf16 or fp16"):
             train(tmp_path / "run")
 
     def test_what_it_came_to_is_kept_and_a_resumed_run_computes_as_it_began(self, tmp_path, monkeypatch, capsys):
@@ -190,6 +195,36 @@ class TestPrecision:
         monkeypatch.setattr(processes_module, "computes_in_bf16", lambda device: False)
         run, _ = train(tmp_path / "run")  # a longer one
         assert run.precision.is_bf16 and "in bf16 (as this run began)" in capsys.readouterr().out
+
+    def test_in_float16_the_gradients_are_scaled_and_checkpoints_know_by_how_much(self, tmp_path):
+        """A GPU without bf16, such as a T4, computes so; the processor can too."""
+        settings = {"mixed_precision": "fp16"}
+        scales = []
+
+        def halved(run):  # as after an overflow, which comes 8 steps before a checkpoint
+            if run.images_seen == 160:
+                run.scaler("network").update(run.scaler("network").get_scale() / 2)
+            scales.append(run.scaler("network").get_scale())
+
+        whole, _ = train(tmp_path / "whole", settings=settings, steps=halved)
+        assert scales[0] == 65536 and scales[-1] == 32768 and str(whole.precision) == "fp16"
+        with pytest.raises(RuntimeError):
+            train(tmp_path / "cut", settings=settings, steps=lambda run: halved(run) or run.images_seen < 250 or cut())
+        train(tmp_path / "cut", settings=settings)
+        states = [load_checkpoint(list_checkpoints(tmp_path / name / "checkpoints")[0]) for name in ("whole", "cut")]
+        assert states[0]["gradient_scales"] == states[1]["gradient_scales"]
+        assert torch.equal(states[0]["network"]["weight"], states[1]["network"]["weight"])
+
+    def test_a_step_that_overflows_float16_is_left_out_and_the_next_is_scaled_less(self, tmp_path):
+        network = torch.nn.Linear(1, 1)
+        optimizer, scaler = new_adam(network, 0.1), Precision("fp16", "asked", torch.device("cpu")).scaler()
+        before = network.weight.clone()
+        scaler.scale(network(torch.full((1, 1), 3e38)).sum()).backward()
+        assert update(optimizer, 0.1, scaler=scaler) == 0 and torch.equal(network.weight, before)
+        assert scaler.get_scale() == 32768
+        scaler.scale(network(torch.ones(1, 1)).sum()).backward()
+        assert update(optimizer, 0.1, scaler=scaler) == pytest.approx(2**0.5)  # as if nothing had been scaled
+        assert not torch.equal(network.weight, before)
 
     def test_a_folder_that_does_not_say_is_resumed_too(self, tmp_path):
         file = tmp_path / "run" / "resolved.json"
