@@ -36,10 +36,11 @@ class ScheduleConfig(Settings):
     def __post_init__(self) -> None:
         if not 0 <= self.hold < self.end <= 1:
             raise UserError(
-                f"a schedule's hold and end must be shares of training, hold the smaller, got {self.hold} and {self.end}"
+                f"schedule.hold must be at least 0 and below schedule.end, which is at most 1: got {self.hold} and"
+                f" {self.end}"
             )
         if not 0 <= self.warm_up <= 1:
-            raise UserError(f"a schedule's warm_up must be a share of training, from 0 to 1, got {self.warm_up}")
+            raise UserError(f"schedule.warm_up must be a share of training, from 0 to 1, got {self.warm_up}")
 
     def value(self, start: float, final: float | None, progress: float) -> float:
         """A number at `progress`, on its way from `start` to `final` (None: it stays)."""
