@@ -157,6 +157,13 @@ class RelativisticPairing:
         return softplus(real_scores - fake_scores)
 
 
+def _check_smoothing(amount: float) -> None:
+    if not 0 <= amount < 0.5:
+        raise UserError(
+            f"label_smoothing must be at least 0 and below .5, got {amount}: 0.1 makes the target of reals 0.9"
+        )
+
+
 LOSSES: dict[str, Loss] = {
     "relativistic": RelativisticPairing(),
     "non-saturating": NonSaturating(),
@@ -212,10 +219,3 @@ def _own(name: str, label_smoothing: float) -> Loss:
     if lacking := [part for part in ("generator_needs_real", "discriminator", "generator") if not hasattr(made, part)]:
         raise UserError(f"{name} is no loss: it has no {listed(lacking)}; gan/losses.py shows what one has")
     return cast(Loss, made)
-
-
-def _check_smoothing(amount: float) -> None:
-    if not 0 <= amount < 0.5:
-        raise UserError(
-            f"label_smoothing must be at least 0 and below .5, got {amount}: 0.1 makes the target of reals 0.9"
-        )

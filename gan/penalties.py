@@ -118,8 +118,8 @@ class WassersteinGradient:
     gamma: float
 
     def of(self, seen: Seen) -> Tensor:
-        t = _draws(seen, "wgan-gp").uniform(1, 1, 1)
-        return self.gamma * _off_unit_slope(seen, torch.lerp(seen.fakes.detach(), seen.reals.detach(), t))
+        t, reals, fakes = _draws(seen, "wgan-gp").uniform(1, 1, 1), seen.reals.detach(), seen.fakes.detach()
+        return self.gamma * _off_unit_slope(seen, t * reals + (1 - t) * fakes)
 
 
 @dataclass(frozen=True)
