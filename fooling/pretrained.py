@@ -43,10 +43,13 @@ class Pretrained(nn.Module):
     """
 
     config: dict[str, Any]
+    _saved_as: ClassVar[str | None] = None
     _classes: ClassVar[dict[str, type[Pretrained]]] = {}  # all that were ever made, by "module:Class"
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, *, saved_as: str | None = "", **kwargs: Any):
+        """saved_as: its bare name in config.json. Default: the class's; None for a base, which is never saved."""
         super().__init_subclass__(**kwargs)
+        cls._saved_as = cls.__name__ if saved_as == "" else saved_as
         Pretrained._classes[_full_name(cls)] = cls
 
     def save_pretrained(
@@ -151,7 +154,7 @@ def _inside(folder: Path) -> str:
 
 
 def _noun(cls: type) -> str:
-    return "network" if cls is Pretrained else cls.__name__
+    return "network" if cls is Pretrained else _bare_name(cls)
 
 
 def _folder_of(source: str | os.PathLike, cls: type) -> Path:
@@ -197,7 +200,11 @@ def _full_name(cls: type) -> str:
 def _saved_name(cls: type) -> str:
     """What config.json calls a class: by its bare name if an installed package provides it, else with its module, so
     that a LeNet of yours is not taken for ours."""
-    return cls.__name__ if _is_provided(cls) else _full_name(cls)
+    return _bare_name(cls) if _is_provided(cls) else _full_name(cls)
+
+
+def _bare_name(cls: type) -> str:
+    return getattr(cls, "_saved_as", None) or cls.__name__
 
 
 def _is_provided(cls: type) -> bool:
@@ -213,7 +220,7 @@ def _class_named(name: Any, cls: type[Pretrained], file: Path) -> type[Pretraine
     """The class that config.json calls by this name, when from_pretrained is called on `cls`."""
     if not isinstance(name, str):
         raise UserError(f"{file} names no known class: it says {name!r}")
-    if name == cls.__name__:  # the caller says which of that name is meant
+    if name == cls._saved_as:  # the caller says which of that name is meant
         return cls
     for provider in entry_points(group=PROVIDERS):
         provider.load()  # importing it makes its classes known
@@ -226,10 +233,10 @@ def _class_named(name: Any, cls: type[Pretrained], file: Path) -> type[Pretraine
                 f"{file} names no known class: it says {name!r}, which must be imported before it is loaded"
             )
         return known[name]
-    found = [known_class for known_class in known.values() if known_class.__name__ == name]
+    found = [known_class for known_class in known.values() if known_class._saved_as == name]
     found = [known_class for known_class in found if _is_provided(known_class)] or found  # else saved by older versions
     if not found:
-        names = ", ".join(map(_saved_name, known.values()))
+        names = ", ".join(_saved_name(known_class) for known_class in known.values() if known_class._saved_as)
         raise UserError(f"{file} names no known class: it says {name!r}, known are {names}")
     if len(found) > 1:
         names = " and ".join(map(_full_name, found))

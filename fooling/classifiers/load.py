@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -21,6 +19,7 @@ from fooling.classifiers.networks import Classifier, input_shape_of, num_classes
 from fooling.data.load import DataConfig, as_written
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
+from fooling.options.imported import current_directory_first, imported, names_an_object
 from fooling.options.settings import Settings
 from fooling.options.types import did_you_mean, listed
 from fooling.pretrained import HUB, WEIGHTS
@@ -142,7 +141,7 @@ def load_classifier(
     name = str(source)
     if name in SHIPPED:
         return trained_classifier(cast(Shipped, name))
-    if not name.startswith(HUB) and re.fullmatch(r"[\w.]+:\w+", name) and not Path(name).exists():
+    if not name.startswith(HUB) and names_an_object(name) and not Path(name).exists():
         if input_shape is None:
             raise UserError(
                 f"{name}: state the images it takes, --input.shape 1 28 28 or input_shape=(1, 28, 28) in Python"
@@ -242,29 +241,9 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
 
 
-@contextmanager
-def _current_directory_first() -> Iterator[None]:
-    """Imports look in the current directory, which a console script does not do by itself, until this ends."""
-    if "" in sys.path:
-        yield
-        return
-    sys.path.insert(0, "")
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # whoever was imported may have put it away
-            sys.path.remove("")
-
-
-@_current_directory_first()
+@current_directory_first()  # what a factory imports when it is called is found there too
 def _import(name: str) -> nn.Module:
-    module_name, attribute = name.split(":")
-    try:
-        made = getattr(importlib.import_module(module_name), attribute)
-    except ModuleNotFoundError as error:
-        raise MissingFile(f"cannot import {name}: {error}") from error
-    except AttributeError as error:
-        raise UserError(f"cannot import {name}: {error}") from error
+    made = imported(name)
     if callable(made) and not isinstance(made, nn.Module):
         try:
             made = made()

@@ -1,5 +1,7 @@
 """The networks that a saved generator's config.json may name: the entry point that pyproject.toml gives out."""
 
-from gan.networks.dcgan import Discriminator, Generator
+from gan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from gan.networks.discriminator import Discriminator, Verdict, verdict_of
+from gan.networks.generator import Generator
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "Discriminator", "Generator", "Verdict", "verdict_of"]

@@ -8,18 +8,27 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from fooling.errors import UserError
-from fooling.pretrained import Pretrained
-from gan.latent import draw_latents
+from gan.networks.arguments import conditioning_of, kept, require_whole, resolutions
 from gan.networks.batch_norm import WholeBatchNorm2d
+from gan.networks.conditioning import (
+    ClassAffine,
+    ClassHead,
+    Concatenation,
+    DiscriminatorConditioning,
+    GeneratorConditioning,
+    through,
+)
+from gan.networks.discriminator import Discriminator, PreciseLinear, Verdict
+from gan.networks.generator import Generator, in_unit_range
+
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "Discriminator", "Generator", "Normalization", "resolutions"]
 
 Normalization = Literal["batch", "none"]
 
 
-class Generator(Pretrained):
+class DCGANGenerator(Generator, saved_as="Generator"):
     """Latents (n, latent_dim), standard normal, to images (n, channels, image_size, image_size) in [0, 1].
 
     The structure of Radford et al. 2016 (DCGAN, figure 1): a projection to 4 x 4, then transposed convolutions, each of
@@ -28,6 +37,8 @@ class Generator(Pretrained):
 
     image_size: 28, 32, 64, 128 (any side that is 4 or 7 doubled at least once). Raises UserError for another.
     normalization: "batch" after every layer but the last, as in the paper, or "none".
+    num_classes: how many classes the images have, of which it then draws the one that it is asked for.
+    conditioning: how it is asked, "concatenation" (the default) or "normalization"; see gan/networks/conditioning.py.
     """
 
     def __init__(
@@ -39,17 +50,24 @@ class Generator(Pretrained):
         width: int = 32,
         kernel_size: int = 4,
         normalization: Normalization = "batch",
+        num_classes: int | None = None,
+        conditioning: GeneratorConditioning | None = None,
     ):
         super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.latent_dim = latent_dim
+        self.config = kept(locals())
+        self.latent_dim, self.num_classes = latent_dim, num_classes or 0
         sides = resolutions(image_size)
-        _check(channels=channels, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
+        require_whole(channels=channels, latent_dim=latent_dim, width=width, kernel_size=kernel_size)
         features = width * 2 ** (len(sides) - 2)
         bias = normalization == "none"  # BatchNorm has a bias of its own
-        layers = [nn.Linear(latent_dim, features * 4 * 4, bias=bias), nn.Unflatten(1, (features, 4, 4))]
+        conditioning = conditioning_of(num_classes, conditioning, default="concatenation")
+        self.joined = Concatenation(self.num_classes, latent_dim) if conditioning == "concatenation" else None
+        given = latent_dim * 2 if self.joined else latent_dim
+        layers = [nn.Linear(given, features * 4 * 4, bias=bias), nn.Unflatten(1, (features, 4, 4))]
         for before, after in pairwise(sides):
-            layers += [*_normalize(features, normalization), nn.ReLU()]
+            layers += _normalize(features, normalization)
+            layers += [ClassAffine(self.num_classes, features)] if conditioning == "normalization" else []
+            layers.append(nn.ReLU())
             last = after == image_size
             out = channels if last else features // 2
             kernel, padding, odd = _kernel(kernel_size, before, after)
@@ -58,48 +76,13 @@ class Generator(Pretrained):
         self.layers = nn.Sequential(*layers)
         _initialise(self, normalization)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        # In float32 whatever autocast says: in bfloat16 the slope of tanh is 0 below -3.47, and what is black stays so.
-        return self.layers(latents).float().tanh().add(1).div(2)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        count: int | None = None,
-        *,
-        seed: int = 0,
-        latents: Tensor | None = None,
-        truncation: float = 1.0,
-        batch_size: int = 256,
-    ) -> Tensor:
-        """Images of any count, made in batches: float32 (count, channels, image_size, image_size) in [0, 1] on the CPU.
-
-        The same seed gives the same images whatever the batch size, and a larger count begins with those of a smaller.
-
-        count: how many. Default: as many as there are latents, or 64.
-        latents: float32 (count, latent_dim) to use in place of those that the seed gives.
-        truncation: the latents are scaled by it. Shorter ones than it was trained with smear: on MNIST from .7 on.
-
-        Raises UserError for a count or batch size below 1 and for latents of another shape.
-        """
-        dim = self.latent_dim
-        if latents is None:
-            count = 64 if count is None else count
-            _check(count=count, batch_size=batch_size)
-            latents = draw_latents(count, dim, seed)
-        elif latents.ndim != 2 or latents.shape != (count or len(latents), dim):
-            raise UserError(f"latents must have shape ({count or 'count'}, {dim}), got {tuple(latents.shape)}")
-        _check(batch_size=batch_size)
-        training, device = self.training, next(self.parameters()).device
-        self.eval()  # the statistics of a batch would tie its images to each other
-        try:
-            batches = (latents * truncation).split(batch_size)
-            return torch.cat([self(batch.to(device)).float().cpu() for batch in batches])
-        finally:
-            self.train(training)
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        self.require_labels(labels)
+        x = latents if self.joined is None else self.joined(latents, labels)
+        return in_unit_range(through(self.layers, x, labels))
 
 
-class Discriminator(Pretrained):
+class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
     """Images (n, channels, image_size, image_size) in [0, 1] to scores (n,): logits, high for real.
 
     The generator mirrored (Radford et al. 2016): strided convolutions halve the side and double the features from
@@ -107,6 +90,8 @@ class Discriminator(Pretrained):
 
     normalization: "batch" after every layer but the first and the last, as in the paper, or "none", which penalties on
     the gradient need to be per image (R3GAN, Huang et al. 2024, do without).
+    num_classes: how many classes the images have, which it is then told, or tells by itself.
+    conditioning: "projection" (the default) or "auxiliary"; see gan.networks.conditioning.ClassHead.
     """
 
     def __init__(
@@ -117,11 +102,14 @@ class Discriminator(Pretrained):
         width: int = 32,
         kernel_size: int = 4,
         normalization: Normalization = "none",
+        num_classes: int | None = None,
+        conditioning: DiscriminatorConditioning | None = None,
     ):
         super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.config = kept(locals())
+        self.num_classes = num_classes or 0
         sides = resolutions(image_size)[::-1]
-        _check(channels=channels, width=width, kernel_size=kernel_size)
+        require_whole(channels=channels, width=width, kernel_size=kernel_size)
         layers: list[nn.Module] = []
         features = channels
         for before, after in pairwise(sides):
@@ -132,34 +120,17 @@ class Discriminator(Pretrained):
             layers += [] if first else _normalize(out, normalization)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
-        self.layers = nn.Sequential(*layers, nn.Flatten(), _Score(features * 4 * 4, 1), nn.Flatten(0))
+        layers.append(nn.Flatten())
+        conditioning = conditioning_of(num_classes, conditioning, default="projection")
+        if conditioning is None:
+            layers += [PreciseLinear(features * 4 * 4, 1), nn.Flatten(0)]
+        self.layers = nn.Sequential(*layers)
+        self.head = ClassHead(features * 4 * 4, self.num_classes, conditioning) if conditioning else None
         _initialise(self, normalization)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images * 2 - 1)
-
-
-class _Score(nn.Linear):
-    """A linear layer in the precision of its weights, whatever autocast says: after 16, bfloat16 has 16.125."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        with torch.autocast(input.device.type, enabled=False):
-            return super().forward(input.to(self.weight.dtype))
-
-
-def resolutions(image_size: int) -> list[int]:
-    """The sides that the networks pass through, smallest first: [4, 7, 14, 28] for 28, [4, 8, 16, 32, 64] for 64.
-
-    Raises UserError for a size that is not 4 or 7 doubled at least once.
-    """
-    sides = [image_size]
-    while sides[0] > 7 and sides[0] % 2 == 0:
-        sides.insert(0, sides[0] // 2)
-    if sides[0] == 7:
-        sides.insert(0, 4)  # 7 to 4 by the same stride of 2
-    if sides[0] != 4 or image_size < 8:
-        raise UserError(f"image_size {image_size} is impossible here: expected 28, 32, 64 or 128 (4 or 7, doubled)")
-    return sides
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor | Verdict:
+        x = self.layers(images * 2 - 1)
+        return x if self.head is None else self.head(x, labels)
 
 
 def _kernel(kernel_size: int, small: int, large: int) -> tuple[int, int, int]:
@@ -188,9 +159,3 @@ def _initialise(network: nn.Module, normalization: Normalization) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1, 0.02)
-
-
-def _check(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
-            raise UserError(f"{name} must be a whole number of at least 1, got {number}")
