@@ -1,0 +1,151 @@
+"""Which network a configuration names, and how it is made: one of ours, or anyone's."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from torch import nn
+
+from fooling.errors import UserError, require_positive
+from fooling.options.imported import imported, names_an_object
+from fooling.options.settings import Settings
+from fooling.options.types import did_you_mean, listed
+from gan.networks.dcgan import Normalization
+
+# Each as package.module:Class, so that the one that is wanted is imported.
+GENERATORS = {
+    "dcgan": "gan.networks.dcgan:DCGANGenerator",
+    "residual": "gan.networks.residual:ResidualGenerator",
+    "sngan": "gan.networks.sngan:SNGANGenerator",
+}
+DISCRIMINATORS = {
+    "dcgan": "gan.networks.dcgan:DCGANDiscriminator",
+    "residual": "gan.networks.residual:ResidualDiscriminator",
+    "sngan": "gan.networks.sngan:SNGANDiscriminator",
+    "classifier": "gan.networks.classifying_discriminator:ClassifyingDiscriminator",
+}
+
+
+@dataclass
+class GeneratorConfig(Settings):
+    """The generator; see gan.networks.Generator."""
+
+    network: str = "dcgan"
+    """Its family: dcgan, residual (R3GAN's manner), sngan, or package.module:Class of your own."""
+
+    latent_dim: int = 64
+    """Length of a latent."""
+
+    width: int = 32
+    """Features before the image; doubled at each halving of the side."""
+
+    max_width: int | None = None
+    """How far residual and sngan double them. Default: all the way."""
+
+    kernel_size: int = 4
+    """Side of the kernels of a dcgan in pixels: 5 in the DCGAN paper, 4 in its authors' code."""
+
+    normalization: Normalization = "batch"
+    """Of a dcgan: batch, after every layer but the last, or none."""
+
+    blocks: int | None = None
+    """Residual blocks at each side, of residual."""
+
+    groups: int | None = None
+    """Features in a group of a grouped convolution, of residual."""
+
+    conditioning: Literal["none", "concatenation", "normalization"] = "none"
+    """How it is told which class to draw: by a vector beside the latent, or by each feature's gain and bias."""
+
+    def __post_init__(self) -> None:
+        _check("generator", self, GENERATORS, latent_dim=self.latent_dim)
+
+
+@dataclass
+class DiscriminatorConfig(Settings):
+    """The discriminator; see gan.networks.Discriminator."""
+
+    network: str = "dcgan"
+    """Its family: dcgan, residual (R3GAN's manner), sngan, classifier (K + 1 classes), or package.module:Class."""
+
+    width: int = 32
+    """Features after the first layer; doubled at each halving of the side."""
+
+    max_width: int | None = None
+    """How far residual and sngan double them. Default: all the way."""
+
+    kernel_size: int = 4
+    """Side of the kernels of a dcgan in pixels: 5 in the DCGAN paper, 4 in its authors' code."""
+
+    normalization: Normalization = "none"
+    """Of a dcgan: batch, after every layer but the first and the last, or none. Penalties need none."""
+
+    spectral_norm: bool = False
+    """Give every layer of a dcgan a Lipschitz constant of 1; sngan always does."""
+
+    blocks: int | None = None
+    """Residual blocks at each side, of residual."""
+
+    groups: int | None = None
+    """Features in a group of a grouped convolution, of residual."""
+
+    conditioning: Literal["none", "projection", "auxiliary"] = "none"
+    """How it knows classes: it is told them, or says them itself (AC-GAN); a classifier always does."""
+
+    def __post_init__(self) -> None:
+        _check("discriminator", self, DISCRIMINATORS)
+
+
+Config = GeneratorConfig | DiscriminatorConfig
+
+
+def make_generator(config: GeneratorConfig, *, image_size: int, channels: int, num_classes: int = 0) -> nn.Module:
+    """A new generator of the family, or of the class, that a configuration names.
+
+    num_classes: how many the data has, for one that is conditioned on them.
+
+    Raises MissingFile or UserError for what cannot be imported, takes other settings, or needs classes where there are
+    none.
+    """
+    return _make("generator", config, GENERATORS, image_size, channels, num_classes)
+
+
+def make_discriminator(
+    config: DiscriminatorConfig, *, image_size: int, channels: int, num_classes: int = 0
+) -> nn.Module:
+    """A new discriminator, as make_generator makes a generator."""
+    return _make("discriminator", config, DISCRIMINATORS, image_size, channels, num_classes)
+
+
+def _check(group: str, config: Config, known: dict[str, str], **numbers: int) -> None:
+    if config.network not in known and not names_an_object(config.network):
+        guess = did_you_mean(config.network, known)
+        raise UserError(f"unknown {group}.network {config.network!r}{guess or f': expected {listed(known)}'}")
+    numbers |= {name: getattr(config, name) for name in ("width", "max_width", "kernel_size", "blocks", "groups")}
+    require_positive(**{f"{group}.{name}": number for name, number in numbers.items() if number is not None})
+
+
+def _make(
+    group: str, config: Config, known: dict[str, str], image_size: int, channels: int, num_classes: int
+) -> nn.Module:
+    kind = imported(known.get(config.network, config.network))
+    takes = inspect.signature(kind).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
+    defaults = {field.name: field.default for field in fields(config)}
+    settings = {k: v for k, v in vars(config).items() if k != "network" and v is not None and v is not False}
+    if config.conditioning == "none":
+        del settings["conditioning"]
+        if "conditioning" in takes:  # one that could, and is not asked to
+            num_classes = 0
+    elif not num_classes:
+        raise UserError(f"{group}.conditioning {config.conditioning} needs data with classes")
+    if not anything:
+        for name, value in settings.items():
+            if name not in takes and value != defaults[name]:
+                taken = listed((n for n in defaults if n in takes), "and")
+                raise UserError(f"{group}.{name} {value} is nothing for {config.network}, which takes {taken}")
+    given: dict[str, Any] = {"image_size": image_size, "channels": channels, **settings}
+    given |= {"num_classes": num_classes} if num_classes else {}
+    return kind(**{name: value for name, value in given.items() if anything or name in takes})
