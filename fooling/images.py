@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,10 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, rows: slice | Tensor) -> Images:
+        """Some of them, with their labels: a slice, indices, or for each image whether."""
+        return replace(self, images=self.images[rows], labels=None if self.labels is None else self.labels[rows])
 
     @property
     def targets(self) -> Tensor:
