@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from torch import nn
 
+from fooling.classifiers.networks import Model
 from fooling.errors import UserError, require_positive
 from fooling.options.imported import imported, names_an_object
 from fooling.options.settings import Settings
@@ -91,6 +93,9 @@ class DiscriminatorConfig(Settings):
     groups: int | None = None
     """Features in a group of a grouped convolution, of residual."""
 
+    classifier: Model | None = None
+    """Of a classifier: lenet, the default, or softmax."""
+
     conditioning: Literal["none", "projection", "auxiliary"] = "none"
     """How it knows classes: it is told them, or says them itself (AC-GAN); a classifier always does."""
 
@@ -113,10 +118,18 @@ def make_generator(config: GeneratorConfig, *, image_size: int, channels: int, n
 
 
 def make_discriminator(
-    config: DiscriminatorConfig, *, image_size: int, channels: int, num_classes: int = 0
+    config: DiscriminatorConfig,
+    *,
+    image_size: int,
+    channels: int,
+    num_classes: int = 0,
+    class_names: Sequence[str] = (),
 ) -> nn.Module:
-    """A new discriminator, as make_generator makes a generator."""
-    return _make("discriminator", config, DISCRIMINATORS, image_size, channels, num_classes)
+    """A new discriminator, as make_generator makes a generator.
+
+    class_names: what to call the classes, for one that is a classifier.
+    """
+    return _make("discriminator", config, DISCRIMINATORS, image_size, channels, num_classes, class_names)
 
 
 def _check(group: str, config: Config, known: dict[str, str], **numbers: int) -> None:
@@ -128,7 +141,13 @@ def _check(group: str, config: Config, known: dict[str, str], **numbers: int) ->
 
 
 def _make(
-    group: str, config: Config, known: dict[str, str], image_size: int, channels: int, num_classes: int
+    group: str,
+    config: Config,
+    known: dict[str, str],
+    image_size: int,
+    channels: int,
+    num_classes: int,
+    class_names: Sequence[str] = (),
 ) -> nn.Module:
     kind = imported(known.get(config.network, config.network))
     takes = inspect.signature(kind).parameters
@@ -148,4 +167,5 @@ def _make(
                 raise UserError(f"{group}.{name} {value} is nothing for {config.network}, which takes {taken}")
     given: dict[str, Any] = {"image_size": image_size, "channels": channels, **settings}
     given |= {"num_classes": num_classes} if num_classes else {}
+    given |= {"class_names": class_names} if num_classes and class_names else {}
     return kind(**{name: value for name, value in given.items() if anything or name in takes})

@@ -5,11 +5,12 @@ import torch
 from torch.nn.functional import softplus
 
 from fooling.classifiers.load import load_classifier
-from fooling.classifiers.networks import LeNet
+from fooling.classifiers.networks import LeNet, SoftmaxRegression
 from fooling.errors import UserError
 from gan.losses import NonSaturating
 from gan.networks.classifying_discriminator import ClassifyingDiscriminator
 from gan.networks.discriminator import Discriminator
+from gan.networks.make import DiscriminatorConfig, make_discriminator
 from gan.penalties import R1, Seen
 
 
@@ -53,6 +54,14 @@ def test_saved_it_is_the_same_network_and_its_classifier_is_one_of_fooling(netwo
     classifier = load_classifier(network.classifier.save_pretrained(tmp_path / "classifier"))
     assert type(classifier) is LeNet and classifier.reject_class and classifier.class_names == ("a", "b", "c")
     assert torch.equal(classifier(images), network.classifier(images))
+
+
+def test_a_configuration_makes_it_of_the_classes_that_the_data_has():
+    config = DiscriminatorConfig(network="classifier", classifier="softmax")
+    made = make_discriminator(config, image_size=16, channels=1, num_classes=2, class_names=("cat", "dog"))
+    assert type(made.classifier) is SoftmaxRegression and made.classifier.class_names == ("cat", "dog")
+    with pytest.raises(UserError, match=r"discriminator\.classifier softmax is nothing for dcgan"):
+        make_discriminator(DiscriminatorConfig(classifier="softmax"), image_size=16, channels=1, num_classes=2)
 
 
 def test_data_without_classes_is_refused():
