@@ -44,7 +44,7 @@ class CrossEntropy:
 
     generator_needs_real: ClassVar[bool] = False
     boundary: ClassVar[float] = 0.0
-    """The score that parts reals from fakes, of a loss that has one."""
+    """Of a loss that has one: the score that parts reals from fakes."""
 
     label_smoothing: float = 0.0
 
@@ -172,6 +172,19 @@ LOSSES: dict[str, Loss] = {
     "hinge": Hinge(),
     "wasserstein": Wasserstein(),
 }
+
+
+def sign_of_reals(loss: Loss, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """1 for each real that is scored as one, -1 for each that is scored as a fake: (n,), without gradient.
+
+    The mean is r_t of Karras et al. 2020 (ADA, eq. 1). Of a loss whose scores mean something only beside others, as in
+    RpGAN and with Wasserstein's, the sign is that of a real's score less that of the fake beside it (so R3GAN's code),
+    which is of the expected sign more often: of normal scores as far apart, r_t is .77 there where it is .6 otherwise.
+    """
+    boundary = getattr(loss, "boundary", None)
+    return (real_scores - (fake_scores if boundary is None else boundary)).detach().sign()
+
+
 _SMOOTHED: dict[str, Callable[[float], Loss]] = {
     "non-saturating": NonSaturating,
     "saturating": Saturating,
