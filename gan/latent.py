@@ -1,12 +1,18 @@
-"""Latents: how they are drawn, and the ways between them."""
+"""Latents: how they are drawn, the ways between them, and what adding them up draws."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from fooling.errors import UserError
 from fooling.seeds import seed_of
+
+Way = Literal["circle", "straight"]
 
 
 def draw_latents(count: int, latent_dim: int, seed: int) -> Tensor:
@@ -18,26 +24,81 @@ def draw_latents(count: int, latent_dim: int, seed: int) -> Tensor:
     return torch.cat(blocks)[:count]
 
 
-def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
+def interpolate(start: Tensor, end: Tensor, steps: int, *, way: Way = "circle") -> Tensor:
     """Latents on the way from `start` to `end`, (steps, latent_dim), from `start` on and without `end` itself.
 
-    Along the great circle, with the length changing evenly (White 2016, "Sampling generative networks", section 2.1):
-    the straight line passes through lengths that a standard normal never has. Where there is no one circle, as from
-    the zero latent, the way is that line.
+    way: "circle" goes along the great circle, with the length changing evenly (White 2016, "Sampling generative
+        networks", section 2.1), and where there is no one circle, as from the zero latent, straight; "straight" always
+        goes straight, through lengths that a standard normal never has.
 
-    Raises UserError for latents that are not two of one length.
+    Raises UserError for latents that are not two of one length, and for a way that is none of these.
     """
     if start.shape != end.shape or start.ndim != 1:
         raise UserError(f"expected two latents of shape (latent_dim,), got {tuple(start.shape)} and {tuple(end.shape)}")
+    if way not in get_args(Way):
+        raise UserError(f"way must be circle or straight, got {way!r}")
     t = torch.arange(steps, dtype=start.dtype, device=start.device)[:, None] / steps
     lengths = torch.lerp(start.norm(), end.norm(), t)
     a, b = start / start.norm(), end / end.norm()
     angle = torch.acos((a @ b).clamp(-1, 1))
-    if not angle.sin() >= 1e-4:  # the same direction, the opposite one, or none (NaN): no circle to follow
+    # On the same direction, the opposite one, or none (NaN) there is no circle to follow.
+    if way == "straight" or not angle.sin() >= 1e-4:
         return torch.lerp(start, end, t)
     return lengths * (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
-def walk(latents: Tensor, steps: int = 12) -> Tensor:
-    """A closed tour through latents (n, latent_dim), `steps` from each to the next: (n * steps, latent_dim)."""
-    return torch.cat([interpolate(a, b, steps) for a, b in zip(latents, latents.roll(-1, 0), strict=True)])
+def walk(latents: Tensor, steps: int = 12, *, way: Way = "circle", closed: bool = True) -> Tensor:
+    """A tour through latents (n, latent_dim), `steps` from each to the next.
+
+    closed: back to the first, which is not repeated: (n * steps, latent_dim). Else it ends on the last of them:
+        ((n - 1) * steps + 1, latent_dim).
+    way: as interpolate takes it.
+    """
+    legs = [interpolate(a, b, steps, way=way) for a, b in pairwise([*latents, *latents[: 1 if closed else 0]])]
+    return torch.cat(legs if closed else [*legs, latents[-1:]])
+
+
+def class_means(latents: Tensor, labels: Tensor) -> Tensor:
+    """The mean latent of each class, (classes, latent_dim): what latents (n, latent_dim) that draw it have in common.
+
+    labels: int64 (n,), what each of them draws: as a classifier reads the images, say. There are as many classes as
+        the highest label says; one that never occurs has a mean of NaN, so that nothing is taken for it.
+
+    Their differences are directions that change the class: see `shift` (Radford et al. 2016, arXiv:1511.06434, section
+    6.3.2, with means of many samples in place of three).
+    """
+    if latents.ndim != 2 or labels.shape != latents.shape[:1]:
+        raise UserError(
+            f"expected latents (n, latent_dim) and labels (n,), got {tuple(latents.shape)} and {tuple(labels.shape)}"
+        )
+    labels = labels.to(latents.device)
+    sums = latents.new_zeros(int(labels.max()) + 1, latents.shape[1]).index_add_(0, labels, latents)
+    return sums / labels.bincount()[:, None]
+
+
+def shift(latents: Tensor, direction: Tensor, strengths: Sequence[float]) -> Tensor:
+    """The latents (n, latent_dim) moved along a direction (latent_dim,), z + t * direction for each strength t:
+    (strengths, n, latent_dim).
+
+    With direction = means[a] - means[b] and means from `class_means`, latents that draw a b come to draw an a.
+    """
+    if latents.ndim != 2 or direction.shape != latents.shape[1:]:
+        raise UserError(
+            f"expected latents (n, latent_dim) and a direction (latent_dim,), got {tuple(latents.shape)}"
+            f" and {tuple(direction.shape)}"
+        )
+    return latents + latents.new_tensor(strengths)[:, None, None] * direction
+
+
+def turned(latents: Tensor, towards: Tensor, degrees: float) -> Tensor:
+    """The latents (n, latent_dim) turned by an angle towards others (n, latent_dim), each keeping its own length.
+
+    Two standard normal latents stand at about 90 degrees to each other: what is drawn after such a turn has nothing
+    to do with what was drawn before. Nearer than that are a latent's neighbours.
+    """
+    lengths = latents.norm(dim=1, keepdim=True)
+    a = latents / lengths
+    across = towards - (towards * a).sum(1, keepdim=True) * a
+    across = across / across.norm(dim=1, keepdim=True)
+    angle = torch.tensor(degrees, dtype=latents.dtype, device=latents.device).deg2rad()
+    return lengths * (angle.cos() * a + angle.sin() * across)

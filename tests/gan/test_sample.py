@@ -8,16 +8,19 @@ from PIL import Image
 
 from fooling.images import to_uint8
 from fooling.run.checkpoints import list_checkpoints
+from fooling.show.grids import grid
 from gan import Generator
 from gan.__main__ import main
+from gan.networks import DCGANGenerator
 
 
 @pytest.fixture
-def run(debug_run, tmp_path, monkeypatch, capsys):
+def run(request, tmp_path, monkeypatch, capsys):
     """Types `gan sample RUN ...` in an empty folder: its exit code, what it said, what it complained of."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*options, run=debug_run[0]):
+    def call(*options, run=None):
+        run = run or request.getfixturevalue("debug_run")[0]
         code = main(["sample", str(run), *map(str, options)])
         said = capsys.readouterr()
         return code, said.out, said.err
@@ -118,3 +121,41 @@ def test_colour_images_of_64_pixels_are_drawn_as_they_are(run, tmp_path):
     Generator(image_size=64, channels=3, latent_dim=4, width=4).save_pretrained(tmp_path / "colour")
     code, _, _ = run("--count", 4, run=tmp_path / "colour")
     assert code == 0 and pixels_of(tmp_path / "samples.png").shape == (2 * 66 + 2, 2 * 66 + 2, 3)
+
+
+@pytest.fixture
+def with_classes(tmp_path):
+    generator = DCGANGenerator(num_classes=10, latent_dim=4, width=4).eval()
+    generator.save_pretrained(tmp_path / "classes")
+    return generator
+
+
+def test_labels_say_what_is_drawn(run, tmp_path, with_classes):
+    for options, labels in ((["--labels", 3, 3, 8], [3, 3, 8]), (["--labels", 3, "--count", 2], [3, 3])):
+        code, said, _ = run(*options, "--scale", 1, run=tmp_path / "classes")
+        assert code == 0 and said == f"{len(labels)} images of 28 pixels in samples.png\n"
+        expected = grid(with_classes.sample(labels=labels), scale=1)
+        assert np.array_equal(pixels_of(tmp_path / "samples.png"), expected[..., 0])
+
+
+def test_with_classes_and_without_labels_every_column_is_a_class(run, tmp_path, with_classes):
+    assert run("--count", 20, "--scale", 1, run=tmp_path / "classes")[0] == 0
+    picture = pixels_of(tmp_path / "samples.png")
+    assert picture.shape == (2 * 30 + 2, 10 * 30 + 2)
+    sevens = to_uint8(with_classes.sample(20, labels=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] * 2))[7::10, 0]
+    assert np.array_equal(picture[2:30, 212:240], sevens[0])
+    assert np.array_equal(picture[32:60, 212:240], sevens[1])
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "message"),
+    [
+        ("plain", [3], "this generator was trained without classes: it takes no labels"),
+        ("classes", [3, 10], "labels must be from 0 to 9, got 10"),
+        ("classes", [3, 3, "--count", 4], "4 images need as many labels, got 2"),
+    ],
+)
+def test_labels_that_nothing_can_be_drawn_of_are_refused(run, tmp_path, with_classes, folder, options, message):
+    DCGANGenerator(latent_dim=4, width=4).save_pretrained(tmp_path / "plain")
+    code, _, complaint = run("--labels", *options, run=tmp_path / folder)
+    assert code == 2 and complaint == f"error: {message}\n" and not (tmp_path / "samples.png").exists()
