@@ -6,7 +6,7 @@ from fooling import cli
 
 VERBS = {
     "train": cli.Verb(
-        "gan.train:train",
+        "gan.training:train",
         "train a generator against a discriminator, or go on with a run",
         many_processes=True,
         first=(
@@ -15,6 +15,7 @@ VERBS = {
         ),
     ),
     "sample": cli.Verb("gan.sample:sample", "draw images from a trained generator"),
+    "walk": cli.Verb("gan.verbs.walk:walk", "film what a generator draws on the way from one image to the next"),
 }  # fmt: skip
 
 

@@ -3,58 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.options.settings import Settings
 from fooling.run.run import RunConfig
-from gan.networks.dcgan import Normalization, resolutions
+from fooling.run.schedules import ScheduleConfig
+from gan.augment import AugmentConfig, refuse_flips_of_writing
+from gan.class_losses import ClassLossConfig
+from gan.ema import EmaConfig
+from gan.losses import LossName, loss_named
+from gan.metrics.ruler import MetricsConfig
+from gan.networks.dcgan import resolutions
+from gan.networks.make import DiscriminatorConfig, GeneratorConfig
+from gan.penalties import PenaltyConfig, penalty_named
 
-
-@dataclass
-class GeneratorConfig(Settings):
-    """The generator; see gan.networks.Generator."""
-
-    latent_dim: int = 64
-    """Length of a latent."""
-
-    width: int = 32
-    """Features before the image; doubled at each halving of the side."""
-
-    kernel_size: int = 4
-    """Side of the kernels in pixels: 5 in the DCGAN paper, 4 in its authors' code."""
-
-    normalization: Normalization = "batch"
-    """batch, after every layer but the last, or none."""
-
-
-@dataclass
-class DiscriminatorConfig(Settings):
-    """The discriminator; see gan.networks.Discriminator."""
-
-    width: int = 32
-    """Features after the first layer; doubled at each halving of the side."""
-
-    kernel_size: int = 4
-    """Side of the kernels in pixels: 5 in the DCGAN paper, 4 in its authors' code."""
-
-    normalization: Normalization = "none"
-    """batch, after every layer but the first and the last, or none. Penalties need none."""
-
-
-@dataclass
-class PenaltyConfig(Settings):
-    """R1 and R2; see gan.penalties.ZeroCentered."""
-
-    gamma: float = 0.1
-    """Their weight; 0 leaves them out."""
-
-    final_gamma: float | None = None
-    """The weight at the end, neared along a cosine over the second half. Default: as at the start."""
-
-    every: int = 4
-    """Steps from one penalty to the next, weighed up accordingly; 1 is every step."""
+__all__ = [
+    "AugmentConfig", "ClassLossConfig", "DiscriminatorConfig", "EmaConfig", "GeneratorConfig", "MetricsConfig",
+    "OptimizerConfig", "PenaltyConfig", "SamplesConfig", "ScheduleConfig", "TrainConfig",
+]  # fmt: skip
 
 
 @dataclass
@@ -65,7 +32,7 @@ class OptimizerConfig(Settings):
     """The generator's learning rate at the start."""
 
     final_learning_rate: float | None = None
-    """The learning rate at the end, neared along a cosine over the second half. Default: as at the start."""
+    """The learning rate at the end. Default: as at the start."""
 
     discriminator_ratio: float = 1.0
     """The discriminator's learning rate in terms of the generator's."""
@@ -76,16 +43,8 @@ class OptimizerConfig(Settings):
     beta2: float = 0.99
     """Decay of the running mean of squared gradients."""
 
-
-@dataclass
-class EmaConfig(Settings):
-    """The averaged generator; see gan.ema.ExponentialMovingAverage."""
-
-    half_life_kimg: float = 10.0
-    """Thousands of images after which a weight's share in the average has halved."""
-
-    ramp_up: float = 0.05
-    """While training is young, the half-life is this share of the images seen; 0 turns that off."""
+    final_beta2: float | None = None
+    """beta2 at the end. Default: as at the start."""
 
 
 @dataclass
@@ -115,14 +74,30 @@ class TrainConfig(RunConfig):
     micro_batches: int = 1
     """Parts that the discriminator sees a process's share of the batch in, to save memory."""
 
+    discriminator_steps: int = 1
+    """Steps of the discriminator, each on a batch of its own, for one of the generator."""
+
     init_from: str | None = None
     """Whose networks to go on from (fine-tuning): a run's folder, or owner/name on the Hugging Face Hub."""
 
-    loss: Literal["relativistic", "non-saturating"] = "relativistic"
-    """relativistic is RpGAN, which wants the penalties; non-saturating is the DCGAN paper's."""
+    loss: LossName | str = "relativistic"
+    """relativistic is RpGAN, which wants the penalties; non-saturating is the DCGAN paper's. Also a loss of your own as
+    package.module:Class."""
+
+    label_smoothing: float = 0.0
+    """One-sided: reals are to be real with one less this. For non-saturating, saturating and least-squares."""
 
     data: DataConfig = field(default_factory=DataConfig)
     """The images."""
+
+    flip_reals: bool = False
+    """Mirror every second real image, at random: for pictures that mean the same either way, never for digits."""
+
+    labels_per_class: int | None = None
+    """How many images of each class keep their label, for semi-supervised learning. Default: all."""
+
+    label_seed: int = 0
+    """From which it follows which images these are."""
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The generator."""
@@ -130,26 +105,39 @@ class TrainConfig(RunConfig):
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     """The discriminator."""
 
+    class_loss: ClassLossConfig = field(default_factory=ClassLossConfig)
+    """What is learned of classes, where a discriminator tells them apart."""
+
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     """The gradient penalties."""
+
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """What is done to every image, real or made, that the discriminator sees."""
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """The optimisers."""
 
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """When the numbers that have a final_ one beside them change to it."""
+
     ema: EmaConfig = field(default_factory=EmaConfig)
     """The averaged generator."""
+
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    """How good the samples are, measured along the way."""
 
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     """The pictures along the way."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.data.image_size is not None:
+        if self.data.image_size is not None and self.generator.network == "dcgan":
             resolutions(self.data.image_size)
         require_positive(
             kimg=self.kimg,
             batch_size=self.batch_size,
             micro_batches=self.micro_batches,
+            discriminator_steps=self.discriminator_steps,
             **{
                 f"{group}.{name}": value
                 for group in ("generator", "discriminator", "samples", "ema", "optimizer")
@@ -158,6 +146,10 @@ class TrainConfig(RunConfig):
             },
             **{"penalty.every": self.penalty.every},
         )
+        if self.labels_per_class is not None:
+            require_positive(labels_per_class=self.labels_per_class)
+        loss_named(self.loss, self.label_smoothing)
+        penalty_named(self.penalty.kind, self.penalty.gamma)
         if self.penalty.gamma < 0 or (self.penalty.final_gamma or 0) < 0:
             raise UserError(f"penalty.gamma must not be negative, got {self.penalty.gamma}")
         if self.penalty.gamma and self.discriminator.normalization == "batch":
@@ -168,5 +160,9 @@ class TrainConfig(RunConfig):
             raise UserError(
                 "micro_batches need discriminator.normalization none: BatchNorm would see each of them by itself"
             )
+        if self.flip_reals:
+            refuse_flips_of_writing(self.data.name, "flip_reals")
+        if "flip" in self.augment.policy:
+            refuse_flips_of_writing(self.data.name, "augment.policy flip")
         if not (0 <= self.optimizer.beta1 < 1 and 0 <= self.optimizer.beta2 < 1):
             raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+from fooling.options.settings import Settings
+
 Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass
+class EmaConfig(Settings):
+    """The averaged generator; see gan.ema.ExponentialMovingAverage."""
+
+    half_life_kimg: float = 10.0
+    """Thousands of images after which a weight's share in the average has halved."""
+
+    final_half_life_kimg: float | None = None
+    """The half-life at the end. Default: as at the start."""
+
+    ramp_up: float = 0.05
+    """While training is young, the half-life is this share of the images seen; 0 turns that off."""
 
 
 class ExponentialMovingAverage(Generic[Network]):

@@ -144,7 +144,7 @@ def arguments_of(function: Callable[..., Any], line: Given) -> dict[str, Any]:
     config_class = config_class_of(function)
     if config_class is None:
         return {path[0]: value for path, value in line.values.items()}
-    (parameter,) = signature(function).parameters
+    parameter = next(iter(signature(function).parameters))
     return {parameter: config_class(**_fields(config_class, line.values))}
 
 

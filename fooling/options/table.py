@@ -61,12 +61,15 @@ def options_of(function: Callable[..., Any]) -> list[Option]:
 
 
 def config_class_of(function: Callable[..., Any]) -> type | None:
-    """The dataclass that the function takes, if that is all it takes; a dataclass is its own."""
+    """The dataclass that the function takes, if that is all it takes; a dataclass is its own.
+
+    What it takes by keyword alone beside it, such as an object, is for those who call it from Python.
+    """
     if isinstance(function, type) and is_dataclass(function):
         return function
     hints = get_type_hints(function)
-    parameters = list(inspect.signature(function).parameters)
-    first = hints[parameters[0]] if len(parameters) == 1 else None
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    first = hints[parameters[0].name] if len(parameters) == 1 else None
     return first if is_dataclass(first) and isinstance(first, type) else None
 
 

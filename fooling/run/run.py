@@ -70,8 +70,8 @@ class RunConfig(Settings):
     """From which all randomness follows."""
 
     mixed_precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
-    """bf16 computes convolutions in bfloat16; fp16 in float16, for a GPU without bf16. auto: as accelerate was told, else
-    what the hardware is made for."""
+    """bf16 computes convolutions in bfloat16; fp16 in float16, for a GPU without bf16. auto: as accelerate was told,
+    else what the hardware is made for."""
 
     threads: int | None = None
     """CPU threads of each process. Default: this machine's cores shared among its processes."""
@@ -282,7 +282,7 @@ class Run:
         return crossed or self.images_seen >= self.total_images
 
     def record(self, values: dict[str, Tensor], seconds: float = 0.0) -> None:
-        """Note a step's figures, scalars on the device, and the host's time for it: nothing waits for them until `log`."""
+        """Note a step's figures, scalars on the device, and the host's time for it; `log` is the first to wait for them."""
         self._record.add(self.images_seen, values, seconds)
 
     def note(self, **numbers: float) -> None:

@@ -22,7 +22,7 @@ from fooling import cli
 from fooling.data.load import load
 from fooling.run.run import Run
 from gan.config import DiscriminatorConfig, GeneratorConfig, OptimizerConfig, PenaltyConfig, TrainConfig
-from gan.train import Gan
+from gan.training import Gan
 
 
 def main(threads: int = 2, rounds: int = 5, steps: int = 6) -> None:

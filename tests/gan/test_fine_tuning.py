@@ -12,7 +12,7 @@ from fooling.run.run import Run
 from fooling.run.tracking import WandbConfig
 from gan.config import DiscriminatorConfig, GeneratorConfig, SamplesConfig, TrainConfig
 from gan.networks import Discriminator, Generator
-from gan.train import Gan, train
+from gan.training import Gan, train
 
 # Those of configs/debug.yaml.
 SETTINGS = {

@@ -30,7 +30,7 @@ for program, *line in json.loads(sys.argv[1]):
         assert importlib.import_module(f"{program}.__main__").main(line) == 0
     said.append(out.getvalue())
     left = {name.partition(".")[0] for name in sys.modules} & {"torch", "numpy", "accelerate", "PIL", "wandb"}
-    assert not left and not {"fooling.run", "fooling.verbs", "gan.train"} & set(sys.modules), left
+    assert not left and not {"fooling.run", "fooling.verbs", "gan.training"} & set(sys.modules), left
 json.dump(said, sys.stdout)
 """
 
