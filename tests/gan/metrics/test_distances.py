@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import poly_mmd
 
 from fooling.errors import UserError
-from gan.metrics.distances import frechet_distance
-from gan.metrics.precision_recall import overlap
+from gan.metrics.distances import frechet_distance, kernel_distance
 
 
 def features(n: int, d: int, seed: int) -> torch.Tensor:
@@ -50,32 +50,16 @@ def test_too_few_or_unequal_features_are_refused(real, fake, message):
         frechet_distance(real, fake)
 
 
-def test_overlap_tells_a_lost_mode_from_a_false_one():
+def test_the_kernel_distance_is_what_torchmetrics_computes_of_one_subset_of_all():
+    real, fake = features(400, 8, 1), features(400, 8, 2)
+    assert kernel_distance(real, fake) == pytest.approx(poly_mmd(real.double(), fake.double()).item(), rel=1e-5)
+
+
+def test_the_kernel_distance_is_unbiased_and_takes_any_numbers():
+    """Of the same distribution it is 0 on average, however few samples there are; the Fréchet distance is not."""
     torch.manual_seed(0)
-    left, right = torch.randn(500, 2), torch.randn(500, 2) + 50
-    both = torch.cat([left, right])
-    half = overlap(both, torch.randn(1000, 2))
-    assert half.precision > 0.9 and half.recall == pytest.approx(0.5, abs=0.05) and half.coverage < 0.55
-    false = overlap(left, torch.cat([torch.randn(500, 2), torch.randn(500, 2) - 50]))
-    assert false.precision == pytest.approx(0.5, abs=0.05) and false.recall > 0.9 and false.coverage > 0.9
-    collapsed = overlap(left, left[:1] + torch.randn(500, 2) * 1e-3)
-    assert collapsed.precision > 0.9 and collapsed.recall < 0.05 and collapsed.coverage < 0.05
-
-
-def test_overlap_of_a_few_points_is_what_one_counts():
-    """Reaches with one neighbour: of the reals 1, 1, 1 and 8, of the fakes 2, 2, 1 and 1."""
-    real, fake = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([[0.5], [2.5], [20.0], [21.0]])
-    got = overlap(real, fake, neighbours=1)
-    assert (got.precision, got.recall, got.coverage) == (0.5, 0.75, 1.0)
-    with pytest.raises(UserError, match="4 neighbours need more samples than 4"):
-        overlap(real, fake, neighbours=4)
-
-
-def test_overlap_in_blocks_is_overlap_at_once():
-    torch.manual_seed(0)
-    real, fake = torch.randn(1500, 3), torch.randn(1300, 3) * 1.2
-    distances = torch.cdist(real, fake)
-    reach = torch.cdist(real, real).sort(1).values[:, 5]
-    got = overlap(real, fake, neighbours=5)
-    assert got.precision == pytest.approx((distances <= reach[:, None]).any(0).float().mean().item(), abs=2e-3)
-    assert got.coverage == pytest.approx((distances <= reach[:, None]).any(1).float().mean().item(), abs=2e-3)
+    found = torch.tensor([kernel_distance(torch.randn(20, 3), torch.randn(30, 3)) for _ in range(300)])
+    assert abs(found.mean()) < 3 * found.std() / 300**0.5 and found.min() < 0
+    assert kernel_distance(torch.randn(700, 3), torch.randn(300, 3) + 1) > 0.5
+    with pytest.raises(UserError, match="1 fake samples are too few for a distance"):
+        kernel_distance(torch.randn(9, 3), torch.randn(1, 3))
