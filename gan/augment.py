@@ -32,9 +32,9 @@ _PIXELS = (1, 2, 3)
 class AugmentConfig(Settings):
     """What is done to every image, real or made, that the discriminator sees; see gan.augment."""
 
-    policy: list[Literal["translation", "cutout", "colour", "flip"]] = field(default_factory=list)
-    """What is done, in this order; nothing by default. colour is brightness, saturation and contrast; flip is never for
-    digits."""
+    policy: list[Literal["translation", "cutout", "colour", "flip", "affine"]] = field(default_factory=list)
+    """What is done, in this order; nothing by default. colour is brightness, saturation and contrast; affine turns,
+    scales, shears and moves a little; flip is never for digits."""
 
     probability: float = 1.0
     """With which each of these is done to an image; at most, where the scores decide on it."""
@@ -99,6 +99,27 @@ class Translation:
             farthest = int(images.shape[dim] * self.share)
             moved = _moved(moved, _whole(number, 2 * farthest + 1) - farthest, dim)
         return _where(numbers[:, 0] < probability, moved, images)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Turned by up to `angle` radians, scaled and sheared by up to `share`, and moved by up to as much of the side: the
+    geometric transformations of ADA (appendix B), no wider than a digit stays what it is. Pixels are interpolated, and
+    from outside comes the nearest of the edge."""
+
+    angle: float = 0.2
+    share: float = 0.1
+    numbers: ClassVar[int] = 6
+
+    def __call__(self, images: Tensor, numbers: Tensor, probability: float | Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        most = numbers.new_tensor([self.angle, self.share, self.share, self.share * width, self.share * height])
+        angle, scale, shear, right, down = ((2 * numbers[:, 1:] - 1) * most).T[:, :, None, None]
+        y, x = (torch.arange(side, device=images.device) - (side - 1) / 2 for side in (height, width))
+        y, x = y[:, None], x[None, :] + shear * y[:, None]
+        cosine, sine = (1 + scale) * angle.cos(), (1 + scale) * angle.sin()
+        changed = _interpolated(images, sine * x + cosine * y + down, cosine * x - sine * y + right)
+        return _where(numbers[:, 0] < probability, changed, images)
 
 
 @dataclass(frozen=True)
@@ -172,6 +193,7 @@ def augmentation_of(config: AugmentConfig, image_shape: tuple[int, int, int]) ->
     named: dict[str, list[Augmentation]] = {
         "flip": [Flip()],
         "translation": [Translation()],
+        "affine": [Affine()],
         "cutout": [Cutout()],
         "colour": [Brightness(), *([Saturation()] if channels > 1 else []), Contrast()],
     }
@@ -242,3 +264,16 @@ def _moved(images: Tensor, by: Tensor, dim: int) -> Tensor:
     source = source[:, None, :, None] if dim == 2 else source[:, None, None, :]
     moved = images.gather(dim, source.clamp(0, side - 1).expand_as(images))
     return torch.where((source >= 0) & (source < side), moved, _GREY)
+
+
+def _interpolated(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """The images between their pixels, at (n, h, w) places counted in pixels from the middle."""
+    # By hand: torch's grid_sample cannot be differentiated twice, as penalties need it.
+    height, width = images.shape[2:]
+    y, x = ((at + (side - 1) / 2).clamp(0, side - 1) for at, side in ((y, height), (x, width)))
+    top, left = y.floor().clamp(max=height - 2), x.floor().clamp(max=width - 2)
+    lower, righter = (y - top)[:, None], (x - left)[:, None]
+    first, pixels = (top * width + left).long().flatten(1)[:, None].expand(-1, images.shape[1], -1), images.flatten(2)
+    corner = [pixels.gather(2, first + offset).view_as(images) for offset in (0, 1, width, width + 1)]
+    upper, under = (a + righter * (b - a) for a, b in (corner[:2], corner[2:]))
+    return upper + lower * (under - upper)

@@ -4,6 +4,7 @@ import torch
 from fooling.errors import UserError
 from gan.augment import (
     AdaptiveProbability,
+    Affine,
     AugmentConfig,
     Brightness,
     Chain,
@@ -23,6 +24,7 @@ ALL = {
     "flip": Flip(),
     "translation": Translation(),
     "cutout": Cutout(),
+    "affine": Affine(),
     "brightness": Brightness(),
     "saturation": Saturation(),
     "contrast": Contrast(),
@@ -95,6 +97,17 @@ def test_a_move_brings_in_grey_and_keeps_the_rest():
     assert columns.max() == 3 and set(columns.tolist()) == {0, 1, 2, 3}
 
 
+def test_an_affine_change_is_what_torch_interpolates():
+    images, drawn = pictures(20, size=8), numbers(Affine(), 20)
+    angle, scale, shear, right, down = ((2 * drawn[:, 1:] - 1) * torch.tensor([0.2, 0.1, 0.1, 0.2, 0.2])).T
+    cosine, sine = (1 + scale) * angle.cos(), (1 + scale) * angle.sin()
+    # From (x, y) in [-1, 1] to the place that is shown there; an image is 8 high and 9 wide.
+    rows = [cosine, (cosine * shear - sine) * 8 / 9, right, sine * 9 / 8, sine * shear + cosine, down]
+    grid = torch.nn.functional.affine_grid(torch.stack(rows, 1).view(20, 2, 3), images.shape, align_corners=False)
+    expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(Affine()(images, drawn, 1.0), expected)
+
+
 def test_a_cut_is_half_as_wide_as_the_image_wherever_its_middle_is():
     cut = Cutout()(torch.zeros(2000, 1, 8, 8), numbers(Cutout(), 2000), 1.0)[:, 0] == 0.5
     heights, widths = cut.any(2).sum(1), cut.any(1).sum(1)
@@ -162,7 +175,7 @@ def test_how_sure_of_reals_a_discriminator_is_is_told_from_where_its_loss_parts_
 
 
 REFUSED = {
-    "unknown": (dict(policy=["rotate"]), "each of policy must be translation, cutout, colour or flip, got 'rotate'"),
+    "unknown": (dict(policy=["rotate"]), "each of policy must be translation, cutout, colour, flip or affine, got 'rotate'"),
     "American": (dict(policy=["color"]), "did you mean colour"),
     "percent": (dict(probability=50.0), "augment.probability must be from 0 to 1"),
     "final": (dict(final_probability=-1.0), "augment.final_probability must be from 0 to 1"),
