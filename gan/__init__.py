@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gan.ema import ExponentialMovingAverage as ExponentialMovingAverage
     from gan.steps import discriminator_step as discriminator_step, generator_step as generator_step
     from gan.config import TrainConfig as TrainConfig
+    from gan.draws import Draws as Draws
+    from gan.training import train as train
 # isort: on
 # fmt: on
 
@@ -33,6 +35,8 @@ _HOMES = {
     "interpolate": "gan.latent",
     "walk": "gan.latent",
     "TrainConfig": "gan.config",
+    "Draws": "gan.draws",
+    "train": "gan.training",
 }
 __all__ = list(_HOMES)
 

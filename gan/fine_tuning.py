@@ -12,6 +12,7 @@ from fooling.pretrained import Pretrained
 from fooling.run.checkpoints import has_whole_checkpoint
 from fooling.run.processes import caught, raise_any
 from fooling.run.run import Run
+from gan.networks.generator import Generator
 
 Weights = dict[str, Tensor]
 
@@ -52,7 +53,7 @@ def _weights_of(place: str | Path, network: Pretrained, source: str) -> Weights:
     theirs, ours = saved.config, network.config
     if differing := [name for name in ours if theirs.get(name) != ours[name]]:
         said, wanted = (_described({name: config.get(name) for name in differing}) for config in (theirs, ours))
-        noun = type(network).__name__.lower()
+        noun = "generator" if isinstance(network, Generator) else "discriminator"
         raise UserError(f"init_from {source}: its {noun} has {said}, and this run's {wanted}")
     return saved.state_dict()
 

@@ -6,18 +6,22 @@ from conftest import ROOT
 from fooling.options.given import parse
 from fooling.run.schedules import scheduled
 from gan.config import TrainConfig
-from gan.networks.dcgan import Discriminator, Generator
+from gan.networks.make import make_discriminator, make_generator
 
-FILES = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "generator:" in p.read_text())
+FILES = sorted(
+    p for p in (ROOT / "configs").glob("*.yaml") if re.search("^(generator|discriminator):", p.read_text(), re.M)
+)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
 def test_every_shipped_file_parses_and_makes_networks(file):
     config = parse(TrainConfig, ["--config", str(file)])
     assert config.name == file.stem
-    size, channels = config.data.image_size or 28, config.data.channels or 1
-    Generator(image_size=size, channels=channels, **vars(config.generator))
-    Discriminator(image_size=size, channels=channels, **vars(config.discriminator))
+    colour = config.data.name in ("cifar10", "celeba", "stacked-mnist")
+    own = 32 if config.data.name == "cifar10" else 28
+    size = {"image_size": config.data.image_size or own, "channels": config.data.channels or (3 if colour else 1)}
+    make_generator(config.generator, **size, num_classes=10)
+    make_discriminator(config.discriminator, **size, num_classes=10)
 
 
 def test_all_six_are_there():
@@ -61,7 +65,7 @@ def test_the_flags_are_these():
             count(type(getattr(made, f.name))) if is_dataclass(getattr(made, f.name)) else 1 for f in fields(kind)
         )
 
-    assert count(TrainConfig) == 45
+    assert count(TrainConfig) == 80
 
 
 @pytest.mark.parametrize(("progress", "value"), [(0, 8), (0.5, 8), (0.75, 5), (1, 2), (1.5, 2)])
