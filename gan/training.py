@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fooling.data.batches import Batches
 from fooling.data.few_labels import keep_labels
@@ -22,22 +22,19 @@ from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.card import named
 from fooling.run.checkpoints import Stateful
-from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run
 from fooling.seeds import seed_of
 from gan.augment import flip_reals
 from gan.class_losses import labelled_step
 from gan.config import TrainConfig
 from gan.draws import Draws
-from gan.ema import ExponentialMovingAverage
-from gan.fine_tuning import begin_with
 from gan.game import Game
 from gan.losses import Loss
 from gan.metrics.ruler import Ruler
 from gan.metrics.watch import Best, CollapseWatch
 from gan.networks.generator import Generator
-from gan.networks.make import make_discriminator, make_generator
 from gan.penalties import Penalty
+from gan.players import Players
 from gan.products import Products
 from gan.steps import discriminator_step, generator_step
 
@@ -46,27 +43,22 @@ _WEIGHTS, _LATENTS, _DISCRIMINATOR, _GENERATOR, _FLIPS, _LABELLED = 1, 2, 4, 5, 
 
 
 def train(
-    config: TrainConfig,
-    *,
-    loss: Loss | None = None,
-    penalty: Callable[[float], Penalty] | None = None,
-    data: Images | None = None,
+    config: TrainConfig, *, loss: Loss | None = None, penalty: Callable[[float], Penalty] | None = None
 ) -> Generator:
     """Train as configured, or go on with a run that was interrupted; the folder runs/NAME then holds everything.
     Returns the generator that is saved there, in evaluation mode: the best, where that was measured.
 
     loss, penalty: of your own, in place of those that the configuration names; the penalty is made with its gamma.
-    data: images of your own, in place of those that it names; nothing is measured then.
 
     Raises UserError, before anything is written, for settings that do not fit each other, the data or the processes;
     also where training stops because a loss or a gradient is not finite. Raises Stopped after Ctrl-C.
     """
     with Run(config, total_images=round(config.kimg * 1000), product="generator/model.safetensors") as run:
-        images = run.processes.first_here(lambda: load_config(config.data)) if data is None else data
-        ruler = _ruler(config, run) if data is None else None
-        gan = Gan(config, run, images, loss=loss, penalty=penalty, ruler=ruler)
+        data = run.processes.first_here(lambda: load_config(config.data))
+        ruler = _ruler(config, run)
+        gan = Gan(config, run, data, loss=loss, penalty=penalty, measured=ruler is not None)
         batch = config.batch_size * config.discriminator_steps
-        for seen in run.steps(gan, batch_size=batch, on=f"{len(images)} images of {named(config.data)}"):
+        for seen in run.steps(gan, batch_size=batch, on=f"{len(data)} images of {named(config.data)}"):
             if seen == batch:  # once, when training has begun
                 gan.products.introduce(gan.generator, gan.discriminator)
             if ruler is not None and run.due(config.metrics.kimg):
@@ -83,6 +75,8 @@ class Gan:
 
     state: what a checkpoint holds of it. A step's randomness is a function of (seed, images seen), and each process
     takes its rows of what is drawn for all of them, so that neither a resume nor the number of processes changes it.
+
+    measured: whether `measure` will be called, so that there is a best generator to keep.
     """
 
     def __init__(
@@ -93,7 +87,7 @@ class Gan:
         *,
         loss: Loss | None = None,
         penalty: Callable[[float], Penalty] | None = None,
-        ruler: Ruler | None = None,
+        measured: bool = False,
     ):
         self.config, self.run = config, run
         self.share = run.processes.share(config.batch_size)
@@ -103,31 +97,17 @@ class Gan:
                 " that each process has of a batch"
             )
         self._take_data(data)
-        self._make_networks(data)
-        self.ema = ExponentialMovingAverage(
-            self.generator, half_life=config.ema.half_life_kimg * 1000, ramp_up=config.ema.ramp_up
-        )
-        rates = config.optimizer
-        self.generator_optimizer, self.discriminator_optimizer = (
-            new_adam(network, rates.learning_rate, betas=(rates.beta1, rates.beta2))
-            for network in (self.generator, self.discriminator)
-        )
-        self.state: dict[str, Stateful] = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.ema.network,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-        shape = tuple(data.images.shape[1:])
-        mean = run.processes.mean
+        self.players = players = Players(config, run, data, seed_of(config.seed, _WEIGHTS))
+        self.generator, self.discriminator, self.ema = players.generator, players.discriminator, players.ema
+        shape, mean = tuple(data.images.shape[1:]), run.processes.mean
         self.game = Game(config, self.generator, self.discriminator, shape, loss=loss, penalty=penalty, mean=mean)
-        self.ruler, self.best_so_far = ruler, Best()
-        if ruler is not None:
+        self.best_so_far = Best()
+        self.products = Products(config, run, players.average, self.batches, data.class_names)
+        self.state: dict[str, Stateful] = dict(players.state)
+        if measured:
             self.state["best"] = self.best_so_far
         if self.game.adaptive is not None:
             self.state["augmentation"] = self.game.adaptive
-        self.products = Products(config, run, self.ema.network, self.batches, data.class_names)
         run.watch(CollapseWatch().notice)
 
     def _take_data(self, data: Images) -> None:
@@ -140,21 +120,6 @@ class Gan:
             kept = data.targets >= 0
             few = replace(data, images=data.images[kept], labels=data.targets[kept])
             self.labelled = Batches(few, run.device, seed=seed_of(config.seed, _LABELLED))
-
-    def _make_networks(self, data: Images) -> None:
-        config, run = self.config, self.run
-        channels, image_size = data.images.shape[1:3]
-        size: dict[str, Any] = {"image_size": image_size, "channels": channels, "num_classes": len(data.class_names)}
-
-        def make() -> nn.ModuleList:  # one after the other, out of one seed
-            generator = make_generator(config.generator, **size)
-            discriminator = make_discriminator(config.discriminator, **size, class_names=data.class_names)
-            return nn.ModuleList([generator, discriminator])
-
-        generator, self.discriminator = new_network(make, seed_of(config.seed, _WEIGHTS), run.device)
-        self.generator = cast(Generator, generator)
-        if config.init_from is not None:
-            begin_with(config.init_from, self.generator, self.discriminator, run)
 
     def step(self) -> dict[str, Tensor]:
         """Updates of the discriminator, then one of the generator; returns the figures of the step."""
@@ -179,18 +144,14 @@ class Gan:
             )
             if self.labelled is not None:
                 figures |= self._labelled_step(seen, scaler.scale)
-            rate = self._schedule(self.discriminator_optimizer, progress) * config.optimizer.discriminator_ratio
-            norm = update(self.discriminator_optimizer, rate, run.processes, scaler)
-            figures["discriminator_gradient_norm"] = norm
+            figures |= self.players.update_discriminator(progress)
         # The fakes that the discriminator has learned from still hold the graph that the generator learns by.
         scaler, draws = run.scaler("generator"), self._draws(_GENERATOR, seen)
         figures |= generator_step(
             self.discriminator, reals, fakes, game.loss, draws=draws, scale=scaler.scale, **shared
         )
-        generator_rate = self._schedule(self.generator_optimizer, progress)
-        figures["generator_gradient_norm"] = update(self.generator_optimizer, generator_rate, run.processes, scaler)
-        self._average(progress)
-        run.note(generator_learning_rate=generator_rate, discriminator_learning_rate=rate, gamma=game.gamma(progress))
+        figures |= self.players.update_generator(progress, config.batch_size * config.discriminator_steps)
+        run.note(gamma=game.gamma(progress))
         return figures | game.adapt(figures, config.batch_size)
 
     def _reals(self, seen: int) -> tuple[Tensor, Tensor | None]:
@@ -213,31 +174,15 @@ class Gan:
             autocast=self.run.precision.autocast,
         )  # fmt: skip
 
-    def _schedule(self, optimizer: torch.optim.Optimizer, progress: float) -> float:
-        """Set the decay that is due; the learning rate that is."""
-        config, schedule = self.config.optimizer, self.config.schedule
-        for group in optimizer.param_groups:
-            group["betas"] = (config.beta1, schedule.value(config.beta2, config.final_beta2, progress))
-        return schedule.rate(config.learning_rate, config.final_learning_rate, progress)
-
-    def _average(self, progress: float) -> None:
-        config, count = self.config.ema, self.config.batch_size * self.config.discriminator_steps
-        seen = self.run.images_seen + count
-        self.ema.half_life = 1000 * self.config.schedule.value(
-            config.half_life_kimg, config.final_half_life_kimg, progress
-        )
-        self.ema.update(self.generator, images_seen=seen, batch_size=count)
-        self.run.note(ema_half_life_kimg=self.ema.half_life_after(seen) / 1000)
-
     def measure(self, ruler: Ruler) -> None:
         """Measure the averaged generator, and keep it if it is the best so far; all processes share the work."""
-        report = ruler.measure(self.ema.network, self.config.metrics.count)
+        report = ruler.measure(self.players.average, self.config.metrics.count)
         self.run.note(**report.figures())
-        self.best_so_far.notice(report, self.run.images_seen, self.ema.network)
+        self.best_so_far.notice(report, self.run.images_seen, self.players.average)
 
     def best(self) -> Generator:
         """The generator to offer, in evaluation mode: the best that was measured, or the last."""
-        return self.best_so_far.network(self.ema.network)
+        return self.best_so_far.network(self.players.average)
 
     def publish(self) -> None:
         """Write both networks for others to load."""

@@ -225,8 +225,8 @@ class Run:
                 resumed = on_cpu(self._snapshot())
             resumed = self.processes.hear_main(resumed)
         if resumed is not None:
-            for name, part in state.items():
-                part.load_state_dict(resumed[name])
+            for name in state.keys() & resumed.keys():  # what an older version did not keep begins anew
+                state[name].load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
             self._scales = resumed.get("gradient_scales", {})
         if self.is_main and not self._is_complete(self.images_seen):

@@ -4,12 +4,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import final_state, tensors_of
 
 from fooling import Classifier, load_classifier
+from fooling.data.load import DataConfig
 from fooling.errors import UserError
+from fooling.files import write_png
 from fooling.run.checkpoints import list_checkpoints
 from fooling.run.tracking import WandbConfig
 from gan import Generator, TrainConfig, train
@@ -60,8 +63,8 @@ KINDS = {
         "discriminator": DiscriminatorConfig(width=4, conditioning="auxiliary"), "penalty": PenaltyConfig("dragan", 10),
     },
     "residual, WGAN-GP": {
-        "generator": GeneratorConfig(network="residual", width=4, groups=2), "loss": "wasserstein",
-        "discriminator": DiscriminatorConfig(network="residual", width=4, groups=2),
+        "generator": GeneratorConfig(network="residual", width=4, group_width=2), "loss": "wasserstein",
+        "discriminator": DiscriminatorConfig(network="residual", width=4, group_width=2),
         "penalty": PenaltyConfig("wgan-gp", 10, every=1), "optimizer": OptimizerConfig(learning_rate=1e-4),
     },
     "SNGAN": {
@@ -159,16 +162,10 @@ class TestFromPython:
         train(config(tmp_path, penalty=PenaltyConfig(gamma=0.5, every=2)), loss=Own(), penalty=penalty)
         assert seen == [32] * 8 and gammas == [1.0] * 4
 
-    def test_images_of_ones_own(self, tmp_path):
-        from fooling.images import Images
-
-        grey = Images(torch.full((100, 1, 16, 16), 90, dtype=torch.uint8), None)
-        assert train(config(tmp_path), data=grey).sample(2).shape == (2, 1, 16, 16)
-
     def test_classes_are_needed_where_they_are_used(self, tmp_path):
-        from fooling.images import Images
-
-        grey = Images(torch.full((100, 1, 16, 16), 90, dtype=torch.uint8), None)
+        for number in range(100):
+            write_png(np.full((16, 16, 3), number, np.uint8), tmp_path / "grey" / f"{number}.png")
+        data = DataConfig("folder", folder=str(tmp_path / "grey"), root=str(tmp_path / "cache"), image_size=16)
         with pytest.raises(UserError, match="conditioning concatenation needs data with classes"):
-            train(config(tmp_path / "run", **CONDITIONAL), data=grey)
+            train(config(tmp_path / "run", data=data, **CONDITIONAL))
         assert not (tmp_path / "run").exists()
