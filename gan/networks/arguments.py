@@ -51,3 +51,18 @@ def require_whole(**numbers: int) -> None:
     for name, number in numbers.items():
         if not isinstance(number, int) or number < 1:
             raise UserError(f"{name} must be a whole number of at least 1, got {number}")
+
+
+def halvings(image_size: int) -> list[int]:
+    """The sides of networks that halve them exactly, largest first: [28, 14, 7] for 28, [64, 32, 16, 8, 4] for 64.
+
+    Raises UserError as resolutions does.
+    """
+    sides = resolutions(image_size)[::-1]
+    return sides[:-1] if sides[-2] == 7 else sides
+
+
+def doublings(width: int, max_width: int | None, count: int) -> list[int]:
+    """Features at so many sides, the largest side first: `width`, doubled at each up to max_width."""
+    require_whole(width=width, max_width=width if max_width is None else max_width)
+    return [min(width * 2**k, max(width, max_width or width * 2**k)) for k in range(count)]

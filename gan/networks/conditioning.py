@@ -32,7 +32,11 @@ class Concatenation(nn.Module):
         return torch.cat([latents, self.embedding(labels)], 1)
 
 
-class ClassAffine(nn.Module):
+class TakesLabels(nn.Module):
+    """A layer that is called with the labels too, which are None where there are no classes."""
+
+
+class ClassAffine(TakesLabels):
     """Features (n, c, h, w) to (1 + gain) x + bias, with a gain and a bias (c,) for each class, 0 to begin with.
 
     Behind a batch normalisation it makes that class-conditional (Dumoulin et al. 2017, arXiv:1610.07629, eq. 5), in the
@@ -54,12 +58,12 @@ class ClassAffine(nn.Module):
 def through(layers: Iterable[nn.Module], x: Tensor, labels: Tensor | None) -> Tensor:
     """What nn.Sequential does, with the labels for the layers that want them."""
     for layer in layers:
-        x = layer(x, labels) if isinstance(layer, ClassAffine) else layer(x)
+        x = layer(x, labels) if isinstance(layer, TakesLabels) else layer(x)
     return x
 
 
-class ClassHead(nn.Module):
-    """What a discriminator says of features (n, features) where there are classes, in float32.
+class Head(nn.Module):
+    """What a discriminator says of features (n, features), in float32: scores (n,), which are logits.
 
     projection: the score of an image as one of its class, psi(phi) + <v_y, phi> (Miyato & Koyama 2018,
         arXiv:1802.05637, eq. 3), where v_y is learned. Needs labels.
@@ -67,16 +71,18 @@ class ClassHead(nn.Module):
         arXiv:1610.09585, section 3). Labels are not looked at.
     """
 
-    def __init__(self, features: int, num_classes: int, conditioning: DiscriminatorConditioning):
+    def __init__(self, features: int, num_classes: int, conditioning: DiscriminatorConditioning | None):
         super().__init__()
-        self.score = PreciseLinear(features, 1)
-        self.classes = PreciseLinear(features, num_classes, bias=conditioning == "auxiliary")
         self.conditioning = conditioning
+        self.score = PreciseLinear(features, 1)
+        self.classes = PreciseLinear(features, num_classes, bias=conditioning == "auxiliary") if conditioning else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor | Verdict:
-        scores, classes = self.score(features).flatten(), self.classes(features)
+        scores = self.score(features).flatten()
+        if self.classes is None:
+            return scores
         if self.conditioning == "auxiliary":
-            return Verdict(scores, classes, features)
+            return Verdict(scores, self.classes(features), features)
         if labels is None:
             raise UserError("this discriminator scores images as of their class: it needs their labels")
-        return scores + classes.gather(1, labels[:, None]).flatten()
+        return scores + self.classes(features).gather(1, labels[:, None]).flatten()

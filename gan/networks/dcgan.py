@@ -14,14 +14,15 @@ from gan.networks.arguments import conditioning_of, kept, require_whole, resolut
 from gan.networks.batch_norm import WholeBatchNorm2d
 from gan.networks.conditioning import (
     ClassAffine,
-    ClassHead,
     Concatenation,
     DiscriminatorConditioning,
     GeneratorConditioning,
+    Head,
     through,
 )
 from gan.networks.discriminator import Discriminator, PreciseLinear, Verdict
 from gan.networks.generator import Generator, in_unit_range
+from gan.networks.spectral_norm import with_spectral_norm
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "Discriminator", "Generator", "Normalization", "resolutions"]
 
@@ -90,8 +91,9 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
 
     normalization: "batch" after every layer but the first and the last, as in the paper, or "none", which penalties on
     the gradient need to be per image (R3GAN, Huang et al. 2024, do without).
+    spectral_norm: stretch no image by more than 1 in any layer (see gan.networks.spectral_norm).
     num_classes: how many classes the images have, which it is then told, or tells by itself.
-    conditioning: "projection" (the default) or "auxiliary"; see gan.networks.conditioning.ClassHead.
+    conditioning: "projection" (the default) or "auxiliary"; see gan.networks.conditioning.Head.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
         width: int = 32,
         kernel_size: int = 4,
         normalization: Normalization = "none",
+        spectral_norm: bool | None = None,
         num_classes: int | None = None,
         conditioning: DiscriminatorConditioning | None = None,
     ):
@@ -125,8 +128,10 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
         if conditioning is None:
             layers += [PreciseLinear(features * 4 * 4, 1), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
-        self.head = ClassHead(features * 4 * 4, self.num_classes, conditioning) if conditioning else None
+        self.head = Head(features * 4 * 4, self.num_classes, conditioning) if conditioning else None
         _initialise(self, normalization)
+        if spectral_norm:
+            with_spectral_norm(self)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor | Verdict:
         x = self.layers(images * 2 - 1)
