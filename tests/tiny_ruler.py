@@ -7,7 +7,8 @@ from gan.metrics.ruler import Ruler
 
 
 class Corners:
-    kind, name, digest, size, classes = "corners", "corners-v1", "c0", 4, 4
+    kind, digest, size, classes = "corners", "c0", 4, 4
+    name = words = "corners-v1"
 
     def features(self, images):
         return to_float(images)[:, 0, ::7, ::7].flatten(1)

@@ -19,7 +19,7 @@ from safetensors.torch import save as in_safetensors
 from torch import Tensor, nn
 
 from fooling.classifiers.frozen import frozen
-from fooling.classifiers.judge import JudgeNet, trained_judge
+from fooling.classifiers.judge import JudgeNet, JudgeScore, score_judge, trained_judge
 from fooling.data.load import DataConfig
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images, to_float
@@ -36,12 +36,13 @@ class Extractor(Protocol):
     """A network whose features images are compared in.
 
     kind: a word for it, which begins the names of figures. name: which very network, for people to compare theirs with.
-    digest: of its weights. size: how many features an image has. classes: how many classes of the data it tells apart;
-    0 where those it knows are not the data's.
+    words: the same, and how far it can be leant on. digest: of its weights. size: how many features an image has.
+    classes: how many classes of the data it tells apart; 0 where those it knows are not the data's.
     """
 
     kind: str
     name: str
+    words: str
     digest: str
     size: int
     classes: int
@@ -58,20 +59,30 @@ class JudgeFeatures:
 
     channels: more than 1 for a judge of grey images that looks at each channel by itself: the features of all are
         joined, and the class is their classes, read as the digits of a number.
+    score: how well it reads.
     """
 
     kind = "judge"
 
-    def __init__(self, judge: JudgeNet, name: str, *, device: torch.device | str = "cpu", channels: int = 1):
+    def __init__(
+        self,
+        judge: JudgeNet,
+        name: str,
+        *,
+        device: torch.device | str = "cpu",
+        channels: int = 1,
+        score: JudgeScore | None = None,
+    ):
         self._judge = judge.to(device)
         self.device, self._channels = torch.device(device), channels
         self.digest = _digest(*_weights(judge), str(channels))
         self.name = name if judge.folder == WEIGHTS / "judge" else f"{name} (weights {self.digest[:6]})"
+        self.words = self.name if score is None else f"{self.name} ({score.words})"
         self.size, self.classes = judge.logits.in_features * self._channels, judge.num_classes**self._channels
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        with _in_full(self._judge):
+        with frozen(self._judge), in_full(self.device):
             return torch.cat([self._of(part) for part in images.split(128 if self.device.type == "cpu" else 1024)])
 
     def _of(self, images: Tensor) -> Tensor:
@@ -82,7 +93,7 @@ class JudgeFeatures:
 
     @torch.no_grad()
     def probabilities(self, features: Tensor) -> Tensor:
-        with _in_full(self._judge):
+        with in_full(self.device):
             each = self._judge.logits(features.to(self.device).unflatten(1, (self._channels, -1))).softmax(2)
         joint = each[:, 0]
         for channel in range(1, self._channels):
@@ -97,7 +108,8 @@ class InceptionFeatures:
     Raises MissingFile, in one line, where that package or its weights are not to be had.
     """
 
-    kind, name = "inception", "inception-v3-2015-12-05"
+    kind = "inception"
+    name = words = "inception-v3-2015-12-05"
     size, classes = 2048, 0
 
     def __init__(self, *, device: torch.device | str = "cpu"):
@@ -107,14 +119,14 @@ class InceptionFeatures:
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        with _in_full(self._network):
+        with in_full(self.device):
             parts = images.to(self.device).expand(-1, 3, -1, -1).split(64)
             return torch.cat([self._network(part)[0].float() for part in parts])
 
     @torch.no_grad()
     def probabilities(self, features: Tensor) -> Tensor:
-        # Without the last layer's bias, as the inception score is computed.
-        return (features.to(self.device) @ self._network.fc.weight.T).softmax(1)
+        with in_full(self.device):  # without the last layer's bias, as the inception score is computed
+            return (features.to(self.device) @ self._network.fc.weight.T).softmax(1)
 
 
 def _inception() -> Any:
@@ -153,7 +165,7 @@ def extractor_for(data: DataConfig, images: Images, kind: Kind, device: torch.de
     judge = trained_judge(of)
     version = "v1" if judge.folder is None or judge.folder == WEIGHTS / "judge" else judge.folder.name.split("-")[-1]
     name = f"judge-{version} of {of.name}{', channel by channel' if per_channel > 1 else ''}"
-    return JudgeFeatures(judge, name, device=device, channels=per_channel)
+    return JudgeFeatures(judge, name, device=device, channels=per_channel, score=score_judge(judge, of))
 
 
 def features_of(
@@ -203,10 +215,9 @@ def _write(features: Tensor, file: Path) -> None:
 
 
 @contextmanager
-def _in_full(network: nn.Module) -> Iterator[None]:
-    """Within, the network is held still and computes in all of float32, whatever training does beside it."""
+def in_full(device: torch.device) -> Iterator[None]:
+    """Within, networks compute in all of float32, whatever training does beside them."""
     with ExitStack() as until:
-        device = until.enter_context(frozen(network))
         use_flags(Precision("no", "metrics", device), until)
         until.enter_context(torch.autocast(device.type, enabled=False))
         yield

@@ -7,7 +7,7 @@ print(ruler.floor().words)              # what real images get, and nobody can b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from fooling.run.processes import Processes
 from fooling.seeds import seed_of
 from gan.latent import draw_latents
 from gan.metrics.distances import frechet_distance, kernel_distance
-from gan.metrics.features import Extractor, Kind, extractor_for, features_of, kept_features
+from gan.metrics.features import Extractor, Kind, extractor_for, features_of, in_full, kept_features
 from gan.metrics.modes import count_modes, inception_score
 from gan.metrics.neighbours import Copying, copying, nearest
 from gan.metrics.precision_recall import overlap, reach
@@ -61,7 +61,9 @@ class Ruler:
 
     All processes make one and measure together: they share the sampling and the looking, and each is given the report.
 
-    words: which network, and which real images. has_floor: whether there are real images besides those.
+    words: which network, and which real images. has_floor: whether there are real images besides those. train, test:
+    all that there are. wanted: (k,), how often images of each class are wanted, in proportion; empty
+    where nothing tells.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Ruler:
         self._real_images = source.images if len(rows) == len(source) else source.images[rows]
         of = "" if len(rows) == len(source) else f"of {len(source):,} "
         self.real = f"{len(rows):,} {of}{part} images of {name}"
-        self._wanted = torch.ones(extractor.classes) if even_classes else self._shares_of_classes()
+        self.wanted = torch.ones(extractor.classes) if even_classes else self._shares_of_classes()
         self._reaches: dict[int, tuple[Tensor, Tensor]] = {}
 
     @classmethod
@@ -114,8 +116,9 @@ class Ruler:
 
     @property
     def words(self) -> str:
-        """Such as "judge-v1 of mnist, against the 10,000 test images of mnist"."""
-        return f"{self.extractor.name}, against the {self.real}"
+        """Such as "judge-v1 of mnist (the judge has 99.55 % of 10,000 held-out images right), against the 10,000 test
+        images of mnist"."""
+        return f"{self.extractor.words}, against the {self.real}"
 
     # ---- measuring
 
@@ -147,7 +150,8 @@ class Ruler:
         if not self.has_floor:
             return None
         rows = some(len(self.train), count)
-        return self._report(self._kept(self.train.images[rows], "training images"), None, thorough)
+        report = self._report(self._kept(self.train.images[rows], "training images"), None, thorough)
+        return replace(report, copying=None)  # each is its own nearest
 
     def draw(self, generator: Generator, count: int, seed: int = 1) -> Images:
         """The samples themselves, uint8, with the labels they were made for, or those that the extractor gives them."""
@@ -179,7 +183,7 @@ class Ruler:
             count=len(features),
             frechet_distance=frechet_distance(self._real_features, features),
             overlap=overlap(real, alike, neighbours=NEIGHBOURS, real_reach=real_reach),
-            modes=None if classes is None else count_modes(classes, self._wanted),
+            modes=None if classes is None else count_modes(classes, self.wanted),
             label_accuracy=None if labels is None or classes is None else _share(classes.cpu() == labels),
             kernel_distance=kernel_distance(self._real_features, features) if thorough else None,
             inception_score=inception_score(self.extractor.probabilities(features)) if thorough else None,
@@ -198,7 +202,8 @@ class Ruler:
         return latents, self.train.labels[torch.randint(len(self.train), (count,), generator=drawn)]
 
     def _sample(self, generator: Generator, latents: Tensor, labels: Tensor | None, rows: slice) -> Tensor:
-        images = to_uint8(generator.sample(latents=latents[rows], labels=None if labels is None else labels[rows]))
+        with in_full(self.processes.device):
+            images = to_uint8(generator.sample(latents=latents[rows], labels=None if labels is None else labels[rows]))
         self._check_shape(images)
         return images
 
