@@ -22,13 +22,12 @@ def layer_table(network: nn.Module, *inputs: Any) -> str:
     shapes = _shapes(network, layers, inputs)
     counts = {name: _parameters(layer) for name, layer in layers.items()}
     whole = _parameters(network)
-    rows = [(n, _kind(layer), shapes.get(n, ""), f"{counts[n]:,}") for n, layer in layers.items()]
+    rows = [(n, _kind(layer), shapes.get(n, "-"), f"{counts[n]:,}") for n, layer in layers.items()]
     if own := whole - sum(counts.values()):
-        rows.append(("", "its own", "", f"{own:,}"))
-    taken = " and ".join(_shape(part) for part in inputs if isinstance(part, Tensor))
-    rows = [("", _kind(network), taken, ""), *rows, ("", "total", shapes[""], f"{whole:,}")]
+        rows.append(("its own", "", "", f"{own:,}"))
+    rows = [(_kind(network), "layer", "output", "parameters"), *rows, ("total", "", shapes[""], f"{whole:,}")]
     name, kind, shape, count = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return "\n".join(f"{n:{name}}  {k:{kind}}  {s:{shape}}  {c:>{count}}".strip() for n, k, s, c in rows)
+    return "\n".join(f"{n:{name}}  {k:{kind}}  {s:{shape}}  {c:>{count}}" for n, k, s, c in rows)
 
 
 def _layers(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

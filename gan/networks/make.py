@@ -203,9 +203,11 @@ def _chosen(
     elif not num_classes:
         raise UserError(f"{group}.conditioning {config.conditioning} needs data with classes")
     for name, value in settings.items():
-        if not anything and name not in takes and value != defaults[name]:
-            taken = listed((n for n in defaults if n in takes), "and") or "no settings"
-            raise UserError(f"{group}.{name} {value} is nothing for {config.network}, which takes {taken}")
+        # A network that has its latents' length by itself is drawn from with as many numbers.
+        if not anything and name not in takes and value != defaults[name] and name != "latent_dim":
+            taken = [name for name in defaults if name in takes]
+            which = f"which takes {listed(taken, 'and')}" if taken else "which takes no settings"
+            raise UserError(f"{group}.{name} {value} is nothing for {config.network}, {which}")
     options: dict[str, Any] = {"image_size": image_size, "channels": channels, **settings}
     options |= {"num_classes": num_classes} if num_classes else {}
     options |= {"class_names": list(class_names)} if num_classes and class_names else {}
