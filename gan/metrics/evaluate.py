@@ -48,8 +48,8 @@ class EvaluateConfig(Settings):
     minutes."""
 
     ruler: Kind = "auto"
-    """Whose features images are compared in: judge, a classifier of the data set; or inception, for photographs. auto:
-    inception for cifar10, stl10 and images without labels, else the judge."""
+    """Whose features images are compared in. judge: a classifier of the data set. inception: that of the FID, for
+    photographs. auto: inception for cifar10, stl10 and images without labels, else the judge."""
 
     data: DataConfig = field(default_factory=DataConfig)
     """The real images. Default: as the runs say, else MNIST."""

@@ -47,8 +47,8 @@ class MetricsConfig(Settings):
     """Samples in a measurement; figures of other counts cannot be compared."""
 
     ruler: Kind = "auto"
-    """Whose features images are compared in: judge, a classifier of the data set; or inception, for photographs. auto:
-    inception for cifar10, stl10 and images without labels, else the judge."""
+    """Whose features images are compared in. judge: a classifier of the data set. inception: that of the FID, for
+    photographs. auto: inception for cifar10, stl10 and images without labels, else the judge."""
 
     def __post_init__(self) -> None:
         if self.kimg < 0:
