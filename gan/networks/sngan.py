@@ -130,9 +130,10 @@ class GeneratorBlock(TakesLabels):
     def __init__(self, before: int, after: int, num_classes: int = 0):
         super().__init__()
         self.first, self.second = _normalization(before, num_classes), _normalization(after, num_classes)
-        self.widen = _xavier(nn.Conv2d(before, after, 3, padding=1), math.sqrt(2))
-        self.mix = _xavier(nn.Conv2d(after, after, 3, padding=1), math.sqrt(2))
-        self.shortcut = _xavier(nn.Conv2d(before, after, 1))
+        # Without biases: whatever is the same in all images, the next normalisation of each takes away again.
+        self.widen = _xavier(nn.Conv2d(before, after, 3, padding=1, bias=False), math.sqrt(2))
+        self.mix = _xavier(nn.Conv2d(after, after, 3, padding=1, bias=False), math.sqrt(2))
+        self.shortcut = _xavier(nn.Conv2d(before, after, 1, bias=False))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         y = self.widen(_doubled(relu(through(self.first, x, labels))))
