@@ -102,6 +102,7 @@ class Gan:
         shape, mean = tuple(data.images.shape[1:]), run.processes.mean
         self.game = Game(config, self.generator, self.discriminator, shape, loss=loss, penalty=penalty, mean=mean)
         self.best_so_far = Best()
+        self.floor: dict[str, float] | None = None  # what real images measure
         self.products = Products(config, run, players.average, self.batches, data.class_names)
         self.state: dict[str, Stateful] = dict(players.state)
         if measured:
@@ -176,9 +177,14 @@ class Gan:
 
     def measure(self, ruler: Ruler) -> None:
         """Measure the averaged generator, and keep it if it is the best so far; all processes share the work."""
-        report = ruler.measure(self.players.average, self.config.metrics.count)
-        self.run.note(**report.figures())
-        self.best_so_far.notice(report, self.run.images_seen, self.players.average)
+        count, run = self.config.metrics.count, self.run
+        report = ruler.measure(self.players.average, count)
+        if self.floor is None and (floor := ruler.floor(count)) is not None:
+            self.floor = {f"floor_{name}": value for name, value in floor.figures().items()}
+            run.say(f"measured by {ruler.words}; as many training images have {floor.words}")
+        run.note(**report.figures(), **(self.floor or {}))
+        run.say(f"{run.images_seen / 1000:,g} kimg: {report.words}")
+        self.best_so_far.notice(report, run.images_seen, self.players.average)
 
     def best(self) -> Generator:
         """The generator to offer, in evaluation mode: the best that was measured, or the last."""
