@@ -1,46 +1,56 @@
-"""The ruler of generated digits, made of a judge that plays no part in any training (fooling/classifiers/judge.py).
+"""What the ruler costs, and the floor that it measures of real images against real images.
 
-    python tests/benchmarks/ruler.py        # prints the judge's accuracy and the floor
+    python tests/benchmarks/ruler.py                                    # MNIST, and its generator if there is one
+    python tests/benchmarks/ruler.py --run runs/fashion-mnist --name fashion-mnist
 
-Its penultimate features are what Fréchet distances here are measured on: write "judge FD", never "FID".
+Run it on one thread, OMP_NUM_THREADS=1: times are of the processor, so that a busy machine changes them little.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
-from fooling.classifiers.judge import trained_judge
-from fooling.data.load import DataConfig, load
-from fooling.images import to_float
-from gan.metrics.distances import frechet_distance
-from gan.metrics.precision_recall import Overlap, overlap
+from fooling import cli
+from fooling.data.load import DataConfig, Name
+from gan import Generator
+from gan.metrics.ruler import Ruler
+
+T = TypeVar("T")
 
 
-class Ruler:
-    """Judge FD, precision, recall and coverage of 10,000 images against MNIST's 10,000 test digits."""
+def main(run: Path = Path("runs/mnist"), name: Name = "mnist", counts: list[int] = [10_000, 5_000]) -> None:  # noqa: B006
+    """Print the floor, and how long measuring a generator takes.
 
-    def __init__(self):
-        self.judge = trained_judge(DataConfig())
-        test = load(split="test")
-        self.real = self.features(test.images)
-        self.accuracy = (self.judge.logits(self.real).argmax(1) == test.labels).float().mean().item()
+    Args:
+        run: The folder of a run, whose generator is measured; left out where there is none.
+        name: Of the data set.
+        counts: Of samples in a measurement.
+    """
+    ruler = timed("making it, the judge and the data", lambda: Ruler.of(DataConfig(name)))
+    print(ruler.words)
+    for count in counts:
+        floor = timed(f"floor of {count:,}, real features kept or not", lambda count=count: ruler.floor(count))
+        print(f"floor: {floor.words}" if floor is not None else "no floor: too few images are held out")
+    if not (run / "generator").is_dir():
+        return print(f"{run} has no generator to measure")
+    generator = Generator.from_pretrained(run / "generator")
+    for count in counts:
+        ruler.measure(generator, count)
+        report = timed(f"{count:,} samples, as in training", lambda count=count: ruler.measure(generator, count))
+        print(report.words)
+        timed(f"{count:,} samples, thorough", lambda count=count: ruler.measure(generator, count, thorough=True))
 
-    @torch.no_grad()
-    def features(self, images: Tensor) -> Tensor:
-        """Of uint8 images (n, 1, 28, 28): what would be seen in a PNG."""
-        return torch.cat([self.judge.features(to_float(chunk)) for chunk in images.split(500)])
 
-    def measure(self, images: Tensor) -> tuple[float, Overlap]:
-        features = self.features(images)
-        return frechet_distance(self.real, features), overlap(self.real, features)
-
-    def floor(self) -> tuple[float, Overlap]:
-        """What real digits get: as many training digits against the test digits."""
-        return self.measure(load().images[:10_000])
+def timed(what: str, function: Callable[[], T]) -> T:
+    began = time.process_time(), time.perf_counter()
+    result = function()
+    print(f"{what}: {time.process_time() - began[0]:.1f} s of the processor, {time.perf_counter() - began[1]:.1f} s")
+    return result
 
 
 if __name__ == "__main__":
-    ruler = Ruler()
-    distance, shares = ruler.floor()
-    print(f"judge: {ruler.accuracy:.2%} on MNIST's test digits; floor: judge FD {distance:.3f}, {shares}")
+    sys.exit(cli.run(main))
