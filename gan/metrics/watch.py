@@ -90,7 +90,7 @@ class CollapseWatch:
         self._told: set[str] = set()
         self._winning = self._dead = self._collapsed = 0  # lines, or measurements, in a row
         self._gradient, self._before = 0.0, 0.0
-        self._best_coverage, self._best_shift = 0.0, 1.0
+        self._first_coverage, self._best_coverage, self._best_shift = 0.0, 0.0, 1.0
 
     def notice(self, figures: Mapping[str, float]) -> list[Alert]:
         """What has come to pass as of these figures, and what to try."""
@@ -100,17 +100,18 @@ class CollapseWatch:
         return alerts
 
     def _collapse(self, figures: Mapping[str, float]) -> Alert | None:
-        """Twice in a row far below what it was, or three times in a row nowhere, as hardly any beginning is."""
+        """Twice in a row far below what it was, or three times in a row nowhere and no better, as no beginning is."""
         if (coverage := figures.get("coverage")) is None:
             return None
         shift = figures.get("class_shift", 0.0)
         fell = 0.1 <= self._best_coverage > 2 * coverage or self._best_shift <= 0.35 < 0.5 < shift
-        nowhere = coverage < 0.005 or shift > 0.7
+        nowhere = (coverage < 0.005 or shift > 0.7) and not (self._collapsed and coverage > 1.5 * self._first_coverage)
+        self._first_coverage = self._first_coverage if self._collapsed else coverage
         self._best_coverage, self._best_shift = max(coverage, self._best_coverage), min(shift, self._best_shift)
         self._collapsed = self._collapsed + 1 if fell or nowhere else 0
         if self._collapsed < (2 if fell else 3):
             return None
-        classes = f", {shift:.0%} of them of a class too many" if "class_shift" in figures else ""
+        classes = f", and {shift:.0%} are of a class too many" if "class_shift" in figures else ""
         return Alert(
             "the samples have collapsed",
             f"they cover {coverage:.1%} of the real images{classes}: try --loss relativistic with a larger"

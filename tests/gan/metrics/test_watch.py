@@ -78,7 +78,8 @@ def test_a_last_one_that_is_much_worse_is_warned_of(generators):
 
 def test_a_healthy_training_is_left_alone():
     course = [{**HEALTHY, "discriminator_loss": 0.02, "generator_gradient_norm": 7.0}] * 30  # as they begin
-    course += [{**HEALTHY, "coverage": 0.01, "class_shift": 0.66}, {**HEALTHY, "coverage": 0.06, "class_shift": 0.6}]
+    course += [{**HEALTHY, "coverage": coverage, "class_shift": 0.8} for coverage in (0.004, 0.008, 0.012, 0.03)]
+    course += [{**HEALTHY, "coverage": 0.06, "class_shift": 0.6}]
     course += [{**HEALTHY, **MEASURED}] * 9 + [{**HEALTHY, "coverage": 0.3, "class_shift": 0.02}]  # one bad measurement
     course += [{**HEALTHY, **MEASURED}, {**HEALTHY, "discriminator_loss": 0.001}] * 5
     course += [{**HEALTHY, "discriminator_loss": -3.0}] * 30  # Wasserstein's
