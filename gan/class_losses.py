@@ -32,6 +32,9 @@ class ClassLossConfig(Settings):
     generator_weight: float = 1.0
     """Of drawing what is read as the class that was asked for, beside fooling, where the generator is told a class."""
 
+    entropy: float = 0.0
+    """Weight of being sure of a real image's class, whichever it is: for few labels; 0 leaves it out."""
+
     feature_matching: float = 0.0
     """Weight of giving the discriminator's features the mean that they have on real images; 0 leaves it out."""
 
@@ -39,7 +42,7 @@ class ClassLossConfig(Settings):
     """Whether the generator learns to fool too; false leaves it with feature_matching."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "generator_weight", "feature_matching"):
+        for name in ("weight", "generator_weight", "entropy", "feature_matching"):
             if getattr(self, name) < 0:
                 raise UserError(f"class_loss.{name} must not be negative, got {getattr(self, name)}")
         if not self.adversarial and not self.feature_matching:
@@ -68,15 +71,23 @@ class Classes:
     The discriminator learns from the reals to read an image as its class; the generator, where it is told a class, to
     draw what is read as that. AC-GAN has the discriminator learn from the fakes too, which is left out: early on they
     are noise with a label, and later what the generator believes of a class would become the truth about it.
+
+    entropy: the weight of E H(p(y | x)) over the reals, labelled or not, which the discriminator lowers: classes part
+        where there are no images (Dai et al. 2017, arXiv:1705.09783, eq. 6).
     """
 
     weight: float = 1.0
     generator_weight: float = 1.0
+    entropy: float = 0.0
     name: ClassVar[str] = "class_loss"
     generator_needs_real: ClassVar[bool] = False
 
     def discriminator(self, real: Verdict, fake: Verdict, labels: Tensor | None) -> Tensor:
-        return self.weight * _cross_entropy(real, labels)
+        losses = self.weight * _cross_entropy(real, labels)
+        if self.entropy and real.class_logits is not None:
+            chances = real.class_logits.log_softmax(1)
+            losses = losses - self.entropy * (chances.exp() * chances).sum(1)
+        return losses
 
     def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor:
         return self.generator_weight * _cross_entropy(fake, labels) if self.generator_weight else 0 * fake.scores
@@ -138,8 +149,8 @@ def terms_of(
     """
     terms: list[Term] = []
     generator_weight = config.generator_weight * draws_classes
-    if tells_classes and (config.weight or generator_weight):
-        terms.append(Classes(config.weight, generator_weight))
+    if tells_classes and (config.weight or generator_weight or config.entropy):
+        terms.append(Classes(config.weight, generator_weight, config.entropy))
     if config.feature_matching:
         terms.append(FeatureMatching(config.feature_matching, mean))
     return terms

@@ -144,7 +144,7 @@ class Gan:
                 self.discriminator, reals, fakes, game.loss, penalty, draws=draws, scale=scaler.scale, **shared
             )
             if self.labelled is not None:
-                figures |= self._labelled_step(seen, scaler.scale)
+                figures |= self._labelled_step(seen, progress, scaler.scale)
             figures |= self.players.update_discriminator(progress)
         # The fakes that the discriminator has learned from still hold the graph that the generator learns by.
         scaler, draws = run.scaler("generator"), self._draws(_GENERATOR, seen)
@@ -167,9 +167,11 @@ class Gan:
     def _draws(self, purpose: int, seen: int) -> Draws:
         return Draws(seed_of(self.config.seed, purpose, seen), self.config.batch_size, self.share, self.run.device)
 
-    def _labelled_step(self, seen: int, scale: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    def _labelled_step(self, seen: int, progress: float, scale: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         assert self.labelled is not None
         images, labels = self.labelled.take_labelled(seen + self.share.start, self.share.stop - self.share.start)
+        if (augment := self.game.augment(progress)) is not None:
+            images = augment(images, self._draws(_LABELLED, seen))
         return labelled_step(
             self.discriminator, images, labels, weight=self.config.class_loss.weight, scale=scale,
             autocast=self.run.precision.autocast,

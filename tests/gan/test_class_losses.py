@@ -31,6 +31,13 @@ def test_cross_entropy_of_the_classes_by_hand():
     assert Classes(generator_weight=0).generator(None, OTHER, None).tolist() == [0, 0, 0]
 
 
+def test_being_sure_of_a_class_is_learned_from_every_real_image():
+    term, chances = Classes(weight=0, entropy=2), torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.8, 0.2]])
+    expected = -2 * (chances * chances.log()).sum(1)
+    torch.testing.assert_close(term.discriminator(ODDS, OTHER, LABELS), expected)
+    assert Classes().discriminator(ODDS, OTHER, torch.full((3,), -1)).tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("verdict", "labels", "missing"), [(Verdict(SCORES), LABELS, "class logits"), (ODDS, None, "labels")]
 )
