@@ -15,7 +15,7 @@ from gan.ema import EmaConfig
 from gan.losses import LossName, loss_named
 from gan.metrics.ruler import MetricsConfig
 from gan.networks.dcgan import resolutions
-from gan.networks.make import DiscriminatorConfig, GeneratorConfig
+from gan.networks.make import DISCRIMINATORS, DiscriminatorConfig, GeneratorConfig
 from gan.penalties import PenaltyConfig, penalty_named
 
 __all__ = [
@@ -146,8 +146,7 @@ class TrainConfig(RunConfig):
             },
             **{"penalty.every": self.penalty.every},
         )
-        if self.labels_per_class is not None:
-            require_positive(labels_per_class=self.labels_per_class)
+        self._check_classes()
         loss_named(self.loss, self.label_smoothing)
         penalty_named(self.penalty.kind, self.penalty.gamma)
         if self.penalty.gamma < 0 or (self.penalty.final_gamma or 0) < 0:
@@ -166,3 +165,17 @@ class TrainConfig(RunConfig):
             refuse_flips_of_writing(self.data.name, "augment.policy flip")
         if not (0 <= self.optimizer.beta1 < 1 and 0 <= self.optimizer.beta2 < 1):
             raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")
+
+    def _check_classes(self) -> None:
+        if self.micro_batches > 1 and self.class_loss.feature_matching:
+            raise UserError("class_loss.feature_matching needs micro_batches 1: it matches the means of a whole batch")
+        if self.labels_per_class is None:
+            return
+        require_positive(labels_per_class=self.labels_per_class)
+        if self.generator.conditioning != "none" or self.discriminator.conditioning == "projection":
+            raise UserError("labels_per_class leaves most images without the class that a conditioning is to tell of")
+        learns_none = self.discriminator.network in DISCRIMINATORS and self.discriminator.conditioning == "none"
+        if learns_none and self.discriminator.network != "classifier":
+            raise UserError(
+                "labels_per_class needs a discriminator that learns classes, as discriminator.network classifier"
+            )

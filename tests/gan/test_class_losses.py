@@ -14,8 +14,10 @@ from gan.class_losses import (
     labelled_step,
     terms_of,
 )
+from gan.config import TrainConfig
 from gan.losses import NonSaturating
 from gan.networks.discriminator import Verdict
+from gan.networks.make import DiscriminatorConfig, GeneratorConfig
 
 SCORES = torch.tensor([0.5, -1.0, 2.0])
 ODDS = Verdict(SCORES, torch.tensor([[1.0, 3.0], [1.0, 1.0], [4.0, 1.0]]).log())
@@ -121,3 +123,23 @@ def test_impossible_settings_are_refused():
         ClassLossConfig(weight=-1)
     with pytest.raises(UserError, match=r"leaves the generator class_loss\.feature_matching, which is 0"):
         ClassLossConfig(adversarial=False)
+
+
+FEW = {"labels_per_class": 10, "discriminator": DiscriminatorConfig(network="classifier")}
+MISFITS = {
+    "matches the means of a whole batch": {"micro_batches": 2, "class_loss": ClassLossConfig(feature_matching=1)},
+    "most images without the class": {**FEW, "generator": GeneratorConfig(conditioning="concatenation")},
+    "that a conditioning is to tell of": {**FEW, "discriminator": DiscriminatorConfig(conditioning="projection")},
+    "needs a discriminator that learns classes": {**FEW, "discriminator": DiscriminatorConfig()},
+}
+
+
+@pytest.mark.parametrize(("message", "settings"), MISFITS.items())
+def test_settings_that_do_not_fit_each_other_are_refused(message, settings):
+    with pytest.raises(UserError, match=message):
+        TrainConfig(**settings)
+
+
+def test_few_labels_go_with_whatever_learns_classes():
+    TrainConfig(**FEW)
+    TrainConfig(labels_per_class=10, discriminator=DiscriminatorConfig(conditioning="auxiliary"))
