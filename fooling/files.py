@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all: text, JSON, PNG pictures, GIF films."""
+"""Files that appear whole or not at all: text, JSON, PNG pictures, GIF and MP4 films."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,13 +61,9 @@ def write_gif(
     colours: of the whole film, 2 to 256; fewer make a smaller file. A film that has no more is kept exactly. Any other
         is given the best ones, and a pixel keeps its colour while it changes too little to be seen.
     """
+    frames = list(frames)
+    _check_film(frames, path, fps, most=50)
     pictures = [_as_pil(frame) for frame in frames]
-    if not pictures:
-        raise UserError(f"cannot write {path}: a GIF needs at least one frame")
-    if len({p.size for p in pictures}) > 1:
-        raise UserError(f"cannot write {path}: its frames differ in size, {sorted({p.size for p in pictures})}")
-    if not 0 < fps <= 50:
-        raise UserError(f"fps must be above 0 and at most 50, got {fps}")
     if not 2 <= colours <= 256:
         raise UserError(f"colours must be 2 to 256, as a GIF has it, got {colours}")
     durations = [round(100 / fps) * 10] * len(pictures)  # milliseconds; PIL would cut 33 down to 30
@@ -75,6 +72,45 @@ def write_gif(
     # Every frame stays while the next is drawn over it: with `optimize`, only pixels that change are stored.
     options = dict(save_all=True, append_images=rest, duration=durations, loop=0, disposal=1, optimize=True)
     return write_whole(path, lambda partial: first.save(partial, format="GIF", **options))
+
+
+def write_mp4(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: float = 10) -> Path:
+    """Write uint8 (height, width, 3) pictures of one size as an MP4 that every browser plays: H.264, in the colours of
+    4:2:0, whose detail is half that of light and dark. An odd side is made even by its last row or column, twice.
+
+    fps: frames per second.
+
+    Raises UserError where PyAV is not installed, which brings the encoder: the extra `video` of this package.
+    """
+    try:
+        import av  # torchvision has no writer any more, and torchcodec needs an ffmpeg from elsewhere
+    except ImportError as error:
+        raise UserError(f"cannot write {path}: an MP4 needs PyAV (pip install av); a .gif needs nothing") from error
+    pictures = list(frames)
+    _check_film(pictures, path, fps, most=240)
+    height, width = (side + side % 2 for side in pictures[0].shape[:2])
+
+    def write(partial: Path) -> None:
+        # Its index at the front, so that a page can play it while it loads.
+        with av.open(partial, "w", format="mp4", options={"movflags": "+faststart"}) as film:
+            stream = film.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "18"})
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for picture in pictures:
+                whole = np.pad(picture, ((0, height - len(picture)), (0, width - picture.shape[1]), (0, 0)), "edge")
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(whole, format="rgb24")))
+            film.mux(stream.encode())
+
+    return write_whole(path, write)
+
+
+def _check_film(pictures: Sequence[np.ndarray], path: str | os.PathLike[str], fps: float, most: int) -> None:
+    if not pictures:
+        raise UserError(f"cannot write {path}: a film needs at least one frame")
+    if len({p.shape for p in pictures}) > 1:
+        sizes = sorted({(p.shape[1], p.shape[0]) for p in pictures})
+        raise UserError(f"cannot write {path}: its frames differ in size, {sizes}")
+    if not 0 < fps <= most:
+        raise UserError(f"fps must be above 0 and at most {most}, got {fps:g}")
 
 
 def _as_pil(picture: np.ndarray) -> Image.Image:

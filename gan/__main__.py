@@ -15,7 +15,33 @@ VERBS = {
         ),
     ),
     "sample": cli.Verb("gan.sample:sample", "draw images from a trained generator"),
+    "sheet": cli.Verb(
+        "gan.verbs.sheet:sheet",
+        "draw a row of samples for every class",
+        first=("count", "labels", "seed", "truncation", "model", "data.name", "data.folder", "out"),
+    ),
     "walk": cli.Verb("gan.verbs.walk:walk", "film what a generator draws on the way from one image to the next"),
+    "arithmetic": cli.Verb(
+        "gan.verbs.arithmetic:arithmetic",
+        "add and subtract latents: what turns a 7 into a 3",
+        first=("from", "to", "strengths", "count", "add", "subtract", "seed", "model", "output", "wandb.mode"),
+    ),
+    "neighbours": cli.Verb(
+        "gan.verbs.neighbours:neighbours",
+        "draw what lies around an image, and see how far one can go",
+        first=("sample", "degrees", "count", "seed", "model", "output", "wandb.mode"),
+    ),
+    "invert": cli.Verb(
+        "gan.verbs.invert:invert",
+        "find the latent that draws a given image",
+        first=("image", "negative", "index", "starts", "steps", "seed", "data.name", "output", "wandb.mode"),
+    ),
+    "evaluate": cli.Verb(
+        "gan.metrics.evaluate:evaluate",
+        "measure generators against real images, side by side",
+        many_processes=True,
+        first=("count", "cas", "ruler", "data.name", "data.folder", "seed", "output", "wandb.mode"),
+    ),
 }  # fmt: skip
 
 
