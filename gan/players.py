@@ -7,6 +7,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from fooling.images import Images
+from fooling.pretrained import Pretrained
 from fooling.run.checkpoints import Stateful
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.run import Run
@@ -38,7 +39,7 @@ class Players:
         generator, self.discriminator = new_network(make, seed, run.device)
         self.generator = cast(Generator, generator)
         if config.init_from is not None:
-            begin_with(config.init_from, self.generator, self.discriminator, run)
+            begin_with(config.init_from, self.generator, cast(Pretrained, self.discriminator), run)
         self.ema = ExponentialMovingAverage(
             self.generator, half_life=config.ema.half_life_kimg * 1000, ramp_up=config.ema.ramp_up
         )

@@ -70,7 +70,7 @@ def discriminator_step(
                 part[term.name] = term.discriminator(on_real, on_fake, label)
                 losses = losses + part[term.name]
             if penalty is not None:
-                seen = Seen(real, fake, on_real.scores, on_fake.scores, lambda images, j=judge: j(images).scores, draw)
+                seen = Seen(real, fake, on_real.scores, on_fake.scores, _scored(judge), draw)
                 part["penalty"] = penalty.of(seen)
                 losses = losses + part["penalty"]
             weight = len(real) / len(reals)
@@ -153,6 +153,10 @@ def _judge(
             return verdict_of(discriminator, images, told)
 
     return judge
+
+
+def _scored(judge: Callable[[Tensor], Verdict]) -> Callable[[Tensor], Tensor]:
+    return lambda images: judge(images).scores
 
 
 def _parts(labels: Tensor | None, parts: int) -> Sequence[Tensor | None]:

@@ -99,7 +99,8 @@ class Gan:
         self._take_data(data)
         self.players = players = Players(config, run, data, seed_of(config.seed, _WEIGHTS))
         self.generator, self.discriminator, self.ema = players.generator, players.discriminator, players.ema
-        shape, mean = tuple(data.images.shape[1:]), run.processes.mean
+        channels, height, width = data.images.shape[1:]
+        shape, mean = (channels, height, width), run.processes.mean
         self.game = Game(config, self.generator, self.discriminator, shape, loss=loss, penalty=penalty, mean=mean)
         self.best_so_far = Best()
         self.floor: dict[str, float] | None = None  # what real images measure
@@ -126,7 +127,8 @@ class Gan:
         """Updates of the discriminator, then one of the generator; returns the figures of the step."""
         config, run, game = self.config, self.run, self.game
         progress = run.images_seen / run.total_images
-        precision, parts, figures = run.precision.autocast, config.micro_batches, {}
+        precision, parts = run.precision.autocast, config.micro_batches
+        figures: dict[str, Tensor] = {}
         for number in range(config.discriminator_steps):
             seen = run.images_seen + number * config.batch_size
             reals, labels = self._reals(seen)

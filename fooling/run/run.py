@@ -259,8 +259,8 @@ class Run:
     def _compute_as(self, before: dict[str, Any]) -> None:
         """Compute as this run began, where the settings leave that open."""
         precision = before.get("mixed_precision")
-        is_other = precision in ("no", "bf16", "fp16") and precision != self.precision.name
-        if self.config.mixed_precision == "auto" and is_other:
+        asked = self.config.mixed_precision
+        if asked == "auto" and precision in ("no", "bf16", "fp16") and precision != self.precision.name:
             self.precision = Precision(precision, "as this run began", self.device)
             use_flags(self.precision, self._host)
         threads = before.get("threads")
@@ -282,7 +282,7 @@ class Run:
         return crossed or self.images_seen >= self.total_images
 
     def record(self, values: dict[str, Tensor], seconds: float = 0.0) -> None:
-        """Note a step's figures, scalars on the device, and the host's time for it; `log` is the first to wait for them."""
+        """Note a step's figures, scalars on the device, and the host's time for it; nothing waits before `log`."""
         self._record.add(self.images_seen, values, seconds)
 
     def note(self, **numbers: float) -> None:
