@@ -4,6 +4,7 @@ from torch import nn
 
 from fooling.errors import UserError
 from gan import Discriminator, Generator
+from gan.latent import draw_latents
 from gan.networks import Verdict, verdict_of
 from gan.networks.conditioning import ClassAffine, Concatenation, Head
 
@@ -62,15 +63,9 @@ class TestLabelsOfSamples:
     generator = Generator(width=4, latent_dim=5, num_classes=4, conditioning="concatenation")
 
     def drawn(self, *labels: int, seed: int = 0) -> torch.Tensor:
-        latents = torch.cat([self.generator_latents(seed)])[: len(labels)]
+        """What the network itself makes of the first latents of a seed as these classes."""
         with torch.no_grad():
-            return self.generator.eval()(latents, torch.tensor(labels))
-
-    @staticmethod
-    def generator_latents(seed: int) -> torch.Tensor:
-        from gan.latent import draw_latents
-
-        return draw_latents(64, 5, seed)
+            return self.generator.eval()(draw_latents(len(labels), 5, seed), torch.tensor(labels))
 
     @pytest.mark.parametrize(
         "labels", [[3, 3, 1], (3, 3, 1), torch.tensor([3, 3, 1]), torch.tensor([3, 3, 1], dtype=torch.uint8)], ids=str
@@ -90,7 +85,7 @@ class TestLabelsOfSamples:
         torch.testing.assert_close(self.generator.sample(5), images[:5])
 
     def test_they_go_with_given_latents(self):
-        latents = self.generator_latents(3)[:2]
+        latents = draw_latents(2, 5, 3)
         got = self.generator.sample(latents=latents, labels=[1, 2])
         torch.testing.assert_close(got, self.drawn(1, 2, seed=3))
 
