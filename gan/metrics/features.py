@@ -6,6 +6,7 @@ Real images' are kept, under the contents of the images and of the network, in f
 from __future__ import annotations
 
 import hashlib
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -132,18 +133,25 @@ class InceptionFeatures:
 def _inception() -> Any:
     instead = "; for images with labels, ruler judge needs nothing of the kind"
     try:
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        from torch_fidelity import feature_extractor_inceptionv3 as its
     except ImportError as error:
         raise MissingFile(f"inception needs another package: pip install 'fooling-gan[inception]'{instead}") from error
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(60)  # a download would wait for ever
     try:
-        return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+        torch.hub.load_state_dict_from_url(
+            its.URL_INCEPTION_V3, weights_only=True
+        )  # what it unpickles is weights alone
+        return its.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     except Exception as error:  # what a download raises differs from release to release
         reason = " ".join(str(error).split()) or type(error).__name__
-        where = Path(torch.hub.get_dir(), "checkpoints")
+        file = its.URL_INCEPTION_V3.rpartition("/")[2]
         raise MissingFile(
-            f"the weights of inception cannot be had ({reason}): put weights-inception-2015-12-05-6726825d.pth, from"
-            f" release v0.2.0 of torch-fidelity, into {where}{instead}"
+            f"the weights of inception cannot be had ({reason}): put {file}, from the releases of torch-fidelity, into"
+            f" {Path(torch.hub.get_dir(), 'checkpoints')}{instead}"
         ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
 def extractor_for(data: DataConfig, images: Images, kind: Kind, device: torch.device | str = "cpu") -> Extractor:

@@ -91,22 +91,31 @@ class Ruler:
         self._reaches: dict[int, tuple[Tensor, Tensor]] = {}
 
     @classmethod
-    def of(cls, data: DataConfig, kind: Kind = "auto", processes: Processes | None = None) -> Ruler:
+    def of(
+        cls,
+        data: DataConfig,
+        kind: Kind = "auto",
+        processes: Processes | None = None,
+        *,
+        train: Images | None = None,
+    ) -> Ruler:
         """The ruler of a data set: measured against its test images, or where fewer than 1,000 are held out, against
         those to train on. A judge that does not ship is trained on first use, in minutes.
+
+        train: those to train on, all of them with their labels, where they have been loaded already.
 
         Raises UserError, in one line, where there is no network for it (see extractor_for), or images are too few.
         """
         processes = processes or Processes()
 
         def load() -> tuple[Images, Images | None, Extractor]:
-            train = load_config(data)
-            return train, held_out(data), extractor_for(data, train, kind, processes.device)
+            images = load_config(data) if train is None else train
+            return images, held_out(data), extractor_for(data, images, kind, processes.device)
 
-        train, test, extractor = processes.first_here(load)
+        images, test, extractor = processes.first_here(load)
         root = None if data.root is None else Path(data.root).expanduser()
         even = data.name == "stacked-mnist"  # whose protocol says so
-        ruler = cls(extractor, train, test, name=named(data), even_classes=even, processes=processes, root=root)
+        ruler = cls(extractor, images, test, name=named(data), even_classes=even, processes=processes, root=root)
         if len(ruler._real_images) <= max(extractor.size, NEIGHBOURS):
             raise UserError(
                 f"{ruler.real} are too few to measure by: {extractor.name} has {extractor.size} features, and more"
@@ -165,12 +174,17 @@ class Ruler:
     def look_up(self, samples: Images) -> tuple[Tensor, Tensor, Tensor]:
         """For samples, which training image is nearest to each, the distances (n,), and those of the test images."""
         features = features_of(self.extractor, len(samples), samples.images.__getitem__, self.processes)
-        distances, rows = nearest(features, self._training_features)
+        with in_full(self.processes.device):
+            distances, rows = nearest(features, self._training_features)
         return self._training_rows[rows.cpu()], distances.cpu(), self._test_distances.cpu()
 
     # ---- how
 
     def _report(self, features: Tensor, labels: Tensor | None, thorough: bool) -> Report:
+        with in_full(self.processes.device):
+            return self._compared(features, labels, thorough)
+
+    def _compared(self, features: Tensor, labels: Tensor | None, thorough: bool) -> Report:
         # As many of either, since the four shares depend on the numbers.
         rows = some(len(features), len(self._real_features))
         alike = features if len(rows) == len(features) else features[rows]

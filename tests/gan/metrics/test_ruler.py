@@ -10,6 +10,7 @@ from fooling.data.load import DataConfig
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images, to_float, to_uint8
 from fooling.run.processes import Processes
+from gan.metrics import ruler as module
 from gan.metrics.features import JudgeFeatures, extractor_for, features_of
 from gan.metrics.ruler import MetricsConfig, Ruler, some
 from gan.networks.generator import Generator
@@ -161,25 +162,32 @@ def test_two_processes_share_the_looking_and_see_what_one_sees(ruler):
     assert [len(rows) for rows in seen] == [256, 444] and torch.equal(torch.cat(seen), alone)
 
 
-class Unreachable:
-    def __init__(self, *_):
-        raise OSError("no\nnetwork")
-
-
 @pytest.mark.parametrize("kind", ["auto", "inception"])
 def test_where_inception_cannot_be_had_one_line_says_what_to_do(kind, monkeypatch):
-    home = "torch_fidelity.feature_extractor_inceptionv3"
-    for name in ("torch_fidelity", home):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    sys.modules[home].FeatureExtractorInceptionV3 = Unreachable
+    def unreachable(address, **_):
+        raise OSError("no\nnetwork")
+
+    package, home = ModuleType("torch_fidelity"), ModuleType("torch_fidelity.feature_extractor_inceptionv3")
+    home.URL_INCEPTION_V3, package.feature_extractor_inceptionv3 = "somewhere/weights.pth", home
+    monkeypatch.setitem(sys.modules, "torch_fidelity", package)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
     unlabelled = Images(cornered(5, 1).images, None)
-    with pytest.raises(MissingFile, match=r"inception cannot be had \(no network\): put weights-inc.* ruler judge"):
+    with pytest.raises(MissingFile, match=r"inception cannot be had \(no network\): put weights.pth, .* ruler judge"):
         extractor_for(DataConfig("folder"), unlabelled, kind)
-    monkeypatch.setitem(sys.modules, home, None)
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(MissingFile, match=r"pip install 'fooling-gan\[inception\]'.* ruler judge"):
         extractor_for(DataConfig("folder"), unlabelled, kind)
     with pytest.raises(UserError, match="a judge needs labels, and folder has none: choose ruler inception"):
         extractor_for(DataConfig("folder"), unlabelled, "judge")
+
+
+def test_images_that_are_too_few_are_told_so_before_anything_is_trained(monkeypatch):
+    few = cornered(4, 1)
+    monkeypatch.setattr(module, "extractor_for", lambda *_: Corners())
+    monkeypatch.setattr(module, "held_out", lambda _: None)
+    with pytest.raises(UserError, match="4 training images of mnist are too few to measure by: corners-v1 has 4 feat"):
+        Ruler.of(DataConfig(), train=few)
+    assert Ruler.of(DataConfig(), train=cornered(9, 1)).real == "9 training images of mnist"
 
 
 def test_settings_that_measure_nothing_are_refused():
