@@ -168,4 +168,6 @@ def _of_images(config: ArithmeticConfig, add: list[int], subtract: list[int], sa
         sheet.image(0, 2 * len(images), image[0])
         results.picture("arithmetic", sheet.picture())
         results.picture("image", grid(image, padding=0))
-        results.numbers({"add": add, "subtract": subtract}, latents=latents, latent=total, images=images, image=image)
+        results.numbers(
+            {"add": add, "subtract": subtract}, latents=latents, latent=total, images=images, image=image[0]
+        )

@@ -53,7 +53,7 @@ def neighbours(config: NeighboursConfig) -> Path:
     rows = [generator.sample(latents=turned(latents, towards, angle), labels=all_labels) for angle in angles]
     texts = [f"{angle:g}°" for angle in angles]
     what, summary = f"sample {config.sample}", {"sample": config.sample, "degrees": angles}
-    told = f"The neighbours of {what} up to {angles[-1]:g}° away"
+    told = f"Neighbours of {what}, {' '.join(f'{angle:g}°' for angle in angles)} away"
     if reader is not None:
         read = int(reader(image))
         shares = [(reader(images) == read).float().mean().item() for images in rows]
@@ -72,7 +72,7 @@ def neighbours(config: NeighboursConfig) -> Path:
         shown = [image, *(images[:_SHOWN] for images in rows)]
         title = f"{what}, and what lies around it"
         results.picture("neighbours", draw_rows(shown, [what, *texts], title=title))
-        results.numbers(summary, latent=latent[0], towards=towards, image=image)
+        results.numbers(summary, latent=latent[0], towards=towards, image=image[0])
     return results.folder
 
 

@@ -20,7 +20,7 @@ def draw_rows(rows: Sequence[Tensor], labels: Sequence[str], *, title: str) -> n
     strips = []
     for images in rows:  # one panel for each: a panel for every image would take seconds
         whole = torch.cat([images, images.new_ones(columns - len(images), *images.shape[1:])])
-        strips.append(grid(whole, columns, background=255, scale=max(1, _ABOUT // max(height, width))))
+        strips.append(grid(whole, columns, background=200, scale=max(1, _ABOUT // max(height, width))))
     sheet = Sheet(
         [strip.shape[0] for strip in strips], [strips[0].shape[1]], title=title, above=0, labels=labels
     )  # fmt: skip

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fooling.errors import UserError
-from gan.latent import class_means, draw_latents, interpolate, shift, turned, walk
+from gan.latent import class_means, combined, draw_latents, interpolate, shift, turned, walk
 
 
 def test_the_way_keeps_the_length_that_normal_latents_have():
@@ -78,9 +78,12 @@ def test_what_two_classes_differ_in_is_found_and_turns_one_into_the_other():
 
     fresh = draw_latents(1000, 8, seed=1)
     zeros = fresh[fresh[:, 0] < 0]
-    moved = shift(zeros, means[1] - means[0], [0, 1, 2])
-    assert torch.equal(moved[0], zeros)
-    torch.testing.assert_close(moved[2] - zeros, (2 * (means[1] - means[0])).expand_as(zeros))
+    direction = means[1] - means[0]
+    moved = shift(zeros, direction, [0, 1, 2])
+    torch.testing.assert_close(moved[0], zeros)
+    torch.testing.assert_close(moved.norm(dim=2), zeros.norm(dim=1).expand(3, -1))
+    as_it_comes = shift(zeros, direction, [0, 1, 2], keep_length=False)
+    torch.testing.assert_close(as_it_comes[2] - zeros, (2 * direction).expand_as(zeros))
     shares = (moved[:, :, 0] > 0).float().mean(1)
     assert shares[0] == 0 < shares[1] < shares[2] and shares[2] > 0.99
 
@@ -88,6 +91,13 @@ def test_what_two_classes_differ_in_is_found_and_turns_one_into_the_other():
 def test_a_class_that_is_never_drawn_has_no_mean():
     means = class_means(torch.ones(3, 2), torch.tensor([0, 2, 2]))
     assert means[[0, 2]].eq(1).all() and means[1].isnan().all()
+
+
+def test_what_is_added_up_is_no_longer_than_what_went_in():
+    add, subtract = draw_latents(3, 64, seed=0).split([2, 1])
+    total = combined(add, subtract)
+    assert total.norm() == pytest.approx(torch.cat([add, subtract]).norm(dim=1).mean().item())
+    assert torch.nn.functional.cosine_similarity(total, add[0] + add[1] - subtract[0], 0) == pytest.approx(1)
 
 
 def test_neighbours_are_so_many_degrees_away_and_as_long():
