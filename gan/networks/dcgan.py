@@ -92,6 +92,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
     normalization: "batch" after every layer but the first and the last, as in the paper, or "none", which penalties on
     the gradient need to be per image (R3GAN, Huang et al. 2024, do without).
     spectral_norm: stretch no image by more than 1 in any layer (see gan.networks.spectral_norm).
+    blocks: 3 x 3 convolutions after each halving but the last, of which the paper has none.
     num_classes: how many classes the images have, which it is then told, or tells by itself.
     conditioning: "projection" (the default) or "auxiliary"; see gan.networks.conditioning.Head.
     """
@@ -105,6 +106,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
         kernel_size: int = 4,
         normalization: Normalization = "none",
         spectral_norm: bool | None = None,
+        blocks: int | None = None,
         num_classes: int | None = None,
         conditioning: DiscriminatorConditioning | None = None,
     ):
@@ -112,7 +114,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
         self.config = kept(locals())
         self.num_classes = num_classes or 0
         sides = resolutions(image_size)[::-1]
-        require_whole(channels=channels, width=width, kernel_size=kernel_size)
+        require_whole(channels=channels, width=width, kernel_size=kernel_size, blocks=1 if blocks is None else blocks)
         layers: list[nn.Module] = []
         features = channels
         for before, after in pairwise(sides):
@@ -123,6 +125,9 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
             layers += [] if first else _normalize(out, normalization)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
+            for _ in range(blocks or 0) if after != sides[-1] else ():
+                layers.append(nn.Conv2d(features, features, 3, 1, 1, bias=normalization == "none"))
+                layers += [*_normalize(features, normalization), nn.LeakyReLU(0.2, inplace=True)]
         layers.append(nn.Flatten())
         conditioning = conditioning_of(num_classes, conditioning, default="projection")
         if conditioning is None:

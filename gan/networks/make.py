@@ -96,7 +96,7 @@ class DiscriminatorConfig(Settings):
     """Give every layer of a dcgan a Lipschitz constant of 1; sngan always does."""
 
     blocks: int | None = None
-    """Of residual: how many at each side."""
+    """Of residual: how many at each side. Of a dcgan: 3 x 3 convolutions after each halving but the last."""
 
     group_width: int | None = None
     """Features in each group of residual's 3 x 3 convolutions."""

@@ -67,7 +67,7 @@ def test_the_flags_are_these():
             count(type(getattr(made, f.name))) if is_dataclass(getattr(made, f.name)) else 1 for f in fields(kind)
         )
 
-    assert count(TrainConfig) == 80
+    assert count(TrainConfig) == 83
 
 
 @pytest.mark.parametrize(("progress", "value"), [(0, 8), (0.5, 8), (0.75, 5), (1, 2), (1.5, 2)])

@@ -177,3 +177,11 @@ def test_what_fools_a_classifier_can_move_in_its_latents():
     climbed = ascend(classifier, Logit(2), Latent.noise(generator, 3), steps=5)
     with torch.no_grad():
         torch.testing.assert_close(generator.eval()(climbed.params), climbed.images)
+
+
+def test_blocks_of_a_discriminator_are_convolutions_that_keep_the_side():
+    layers = [m for m in Discriminator(width=4, blocks=2).layers if isinstance(m, torch.nn.Conv2d)]
+    assert [(m.in_channels, m.out_channels, m.stride[0]) for m in layers] == [
+        (1, 4, 2), (4, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1), (8, 8, 1), (8, 16, 2),
+    ]  # fmt: skip
+    assert "blocks" not in Discriminator(width=4).config  # a folder is as older versions wrote it
