@@ -55,14 +55,15 @@ def class_bars(reports: Mapping[str, Report], wanted: Tensor, names: Sequence[st
         return None
     shares = {label: _few(part) for label, part in drawn.items()}
     expected = _few(wanted.cpu() / wanted.sum())
+    order = ""
     if len(wanted) > _BARS:
-        names = [""] * len(expected)
+        names, order = [""] * len(expected), f", all {len(wanted):,} from the rarest to the most frequent"
     top = 1.1 * max(float(part.max()) for part in (*shares.values(), expected))
     width = 640
     sheet = Sheet(
         [168] * len(shares),
         [width],
-        title="How often each class was drawn; outlines: how often it was wanted",
+        title=f"How often each class was drawn{order}; outlines: how often it was wanted",
         below=room_below_bars(names, width),
         labels=list(shares),
     )
