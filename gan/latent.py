@@ -94,7 +94,7 @@ def shift(latents: Tensor, direction: Tensor, strengths: Sequence[float], *, kee
     return moved * (latents.norm(dim=1, keepdim=True) / moved.norm(dim=2, keepdim=True)) if keep_length else moved
 
 
-def turned(latents: Tensor, towards: Tensor, degrees: float) -> Tensor:
+def rotate(latents: Tensor, towards: Tensor, degrees: float) -> Tensor:
     """The latents (n, latent_dim) turned by an angle towards others (n, latent_dim), each keeping its own length.
 
     Two standard normal latents stand at about 90 degrees to each other: what is drawn after such a turn has nothing
@@ -108,7 +108,7 @@ def turned(latents: Tensor, towards: Tensor, degrees: float) -> Tensor:
     return lengths * (angle.cos() * a + angle.sin() * across)
 
 
-def combined(add: Tensor, subtract: Tensor) -> Tensor:
+def combine(add: Tensor, subtract: Tensor) -> Tensor:
     """The sum of latents (n, latent_dim) less the sum of others (m, latent_dim), at their average length:
     (latent_dim,).
 

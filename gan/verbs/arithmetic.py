@@ -20,7 +20,7 @@ from fooling.run.results import Results
 from fooling.seeds import seed_of
 from fooling.show.grids import grid
 from fooling.show.layout import Sheet, panel_size, percent, with_article
-from gan.latent import class_means, combined, draw_latents, shift
+from gan.latent import class_means, combine, draw_latents, shift
 from gan.networks.generator import Generator
 from gan.saved import Saved, open_generator
 from gan.verbs.arguments import ReadingConfig, VerbConfig, chosen, latents_by_class, reader_of
@@ -149,7 +149,7 @@ def _film(generator: Generator, latents: Tensor, direction: Tensor, strongest: f
 def _of_images(config: ArithmeticConfig, add: list[int], subtract: list[int], saved: Saved, results: Results) -> None:
     generator = saved.generator
     latents, labels = chosen(generator, config.seed, [*add, *subtract])
-    total = combined(latents[: len(add)], latents[len(add) :])
+    total = combine(latents[: len(add)], latents[len(add) :])
     images = generator.sample(latents=latents, labels=labels)
     image = generator.sample(latents=total[None], labels=labels and labels[:1])
     signs = [*["+"] * len(add), *["\u2212"] * len(subtract)]

@@ -9,7 +9,7 @@ from fooling.errors import UserError, require_positive
 from fooling.run.results import Results
 from fooling.seeds import seed_of
 from fooling.show.layout import percent, with_article
-from gan.latent import draw_latents, turned
+from gan.latent import draw_latents, rotate
 from gan.saved import Saved, open_generator
 from gan.verbs.arguments import Reader, ReadingConfig, VerbConfig, chosen, reader_of
 from gan.verbs.rows import draw_rows
@@ -50,7 +50,7 @@ def neighbours(config: NeighboursConfig) -> Path:
     towards = draw_latents(config.count, generator.latent_dim, seed_of(config.seed, "neighbours"))
     all_labels = labels and labels * config.count
     image = generator.sample(latents=latent, labels=labels)
-    rows = [generator.sample(latents=turned(latents, towards, angle), labels=all_labels) for angle in angles]
+    rows = [generator.sample(latents=rotate(latents, towards, angle), labels=all_labels) for angle in angles]
     texts = [f"{angle:g}°" for angle in angles]
     what, summary = f"sample {config.sample}", {"sample": config.sample, "degrees": angles}
     told = f"Neighbours of {what}, {' '.join(f'{angle:g}°' for angle in angles)} away"

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fooling.errors import UserError
-from gan.latent import class_means, combined, draw_latents, interpolate, shift, turned, walk
+from gan.latent import class_means, combine, draw_latents, interpolate, rotate, shift, walk
 
 
 def test_the_way_keeps_the_length_that_normal_latents_have():
@@ -95,19 +95,19 @@ def test_a_class_that_is_never_drawn_has_no_mean():
 
 def test_what_is_added_up_is_no_longer_than_what_went_in():
     add, subtract = draw_latents(3, 64, seed=0).split([2, 1])
-    total = combined(add, subtract)
+    total = combine(add, subtract)
     assert total.norm() == pytest.approx(torch.cat([add, subtract]).norm(dim=1).mean().item())
     assert torch.nn.functional.cosine_similarity(total, add[0] + add[1] - subtract[0], 0) == pytest.approx(1)
 
 
 def test_neighbours_are_so_many_degrees_away_and_as_long():
     latents, others = draw_latents(20, 64, seed=0).split(10)
-    near = turned(latents, others, 30)
+    near = rotate(latents, others, 30)
     torch.testing.assert_close(near.norm(dim=1), latents.norm(dim=1))
     cosines = torch.nn.functional.cosine_similarity(near, latents)
     torch.testing.assert_close(cosines, torch.full((10,), 3**0.5 / 2))
     assert (torch.nn.functional.cosine_similarity(near, others) > 0.3).all()
-    torch.testing.assert_close(turned(latents, others, 0), latents)
+    torch.testing.assert_close(rotate(latents, others, 0), latents)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fooling.classifiers.load import load_classifier
 from fooling.seeds import seed_of
-from gan.latent import combined, draw_latents
+from gan.latent import combine, draw_latents
 
 
 def test_dark_images_become_light_ones_the_stronger_the_more(run, results, tmp_path, toy, reader):
@@ -44,7 +44,7 @@ def test_chosen_samples_add_up(run, results, toy):
     code, said, _ = run("arithmetic toy --add 3 17 --subtract 5 --seed 4 --wandb.mode disabled")
     _, numbers = results("toy-arithmetic")
     latents = draw_latents(18, 8, seed=4)
-    expected = toy.sample(latents=combined(latents[[3, 17]], latents[[5]])[None])[0]
+    expected = toy.sample(latents=combine(latents[[3, 17]], latents[[5]])[None])[0]
     assert code == 0 and said.startswith(
         "3 + 17 \u2212 5, of the samples of seed 4: of single latents nobody can foresee"
     )
