@@ -52,8 +52,3 @@ class ScheduleConfig(Settings):
     def rate(self, start: float, final: float | None, progress: float) -> float:
         """A learning rate at `progress`: as `value`, and rising from 0 before."""
         return self.value(start, final, progress) * (min(progress / self.warm_up, 1.0) if self.warm_up else 1.0)
-
-
-def scheduled(start: float, end: float | None, progress: float) -> float:
-    """`start` for the first half of training, then along half a cosine to `end` at progress 1 (None: stays)."""
-    return ScheduleConfig().value(start, end, progress)

@@ -4,7 +4,6 @@ import pytest
 from conftest import ROOT
 
 from fooling.options.given import parse
-from fooling.run.schedules import scheduled
 from gan.config import TrainConfig
 from gan.networks.make import make_discriminator, make_generator
 
@@ -68,9 +67,3 @@ def test_the_flags_are_these():
         )
 
     assert count(TrainConfig) == 83
-
-
-@pytest.mark.parametrize(("progress", "value"), [(0, 8), (0.5, 8), (0.75, 5), (1, 2), (1.5, 2)])
-def test_a_schedule_stays_and_then_goes_from_start_to_end(progress, value):
-    assert scheduled(8, 2, progress) == pytest.approx(value)
-    assert scheduled(8, None, progress) == 8
