@@ -126,7 +126,8 @@ class Products:
         run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
         if (classifier := _classifier_of(discriminator)) is not None:
             test = held_out(self.config.data)
-            save_classifier(run, self.config.data, classifier, accuracy(classifier, test) if test else None)
+            right = accuracy(_AmongClasses(classifier), test) if test else None
+            save_classifier(run, self.config.data, classifier, right)
         run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
 
     def _walk(self, stops: int = 9, steps: int = 8) -> Iterator[np.ndarray]:
@@ -142,3 +143,14 @@ def _classifier_of(discriminator: nn.Module) -> Classifier | None:
     """The classifier that a discriminator is, if it is one."""
     classifier = getattr(discriminator, "classifier", None)
     return classifier if isinstance(classifier, Classifier) else None
+
+
+class _AmongClasses(nn.Module):
+    """A classifier's classes alone: what is real and what is not, nobody is sure of at the end of a good game."""
+
+    def __init__(self, classifier: Classifier):
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(images)[:, : self.classifier.num_classes]
