@@ -135,9 +135,13 @@ def _data_of(config: DataConfig, saved: dict[str, Saved]) -> DataConfig:
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    """Short names for them: the last part of each path where that tells them apart."""
-    short = [Path(name).name or name for name in names]
-    return short if len({*short, "floor"}) == len(short) + 1 else [name.strip("/").replace("/", "-") for name in names]
+    """Short names for them, as files can have: the last part of each path, or as many as tell them all apart."""
+    parts = [[part for part in name.split("/") if part] or [name] for name in names]
+    for count in range(1, max(map(len, parts)) + 1):
+        labels = ["-".join(path[-count:]) for path in parts]
+        if len({*labels, "floor"}) == len(labels) + 1:
+            return labels
+    return [f"{number}-{label}" for number, label in enumerate(labels)]
 
 
 def _taught_by_samples(ruler: Ruler, saved: Saved, config: EvaluateConfig) -> float | None:

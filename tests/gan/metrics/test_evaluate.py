@@ -87,6 +87,19 @@ def test_what_cannot_be_compared_is_refused(generators, asked, tmp_path):
     assert not (tmp_path / "runs" / "evaluate").exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["runs/a", "/deep/b/", "hub:owner/c"], ["a", "b", "c"]),
+        (["x/runs/a", "y/runs/a"], ["x-runs-a", "y-runs-a"]),
+        (["runs/floor"], ["runs-floor"]),
+        (["runs/a", "runs/a/"], ["0-runs-a", "1-runs-a"]),
+    ],
+)
+def test_labels_are_as_short_as_they_can_be(names, labels):
+    assert module._labels(names) == labels
+
+
 def test_a_classifier_learns_of_good_samples_what_it_does_not_of_bad_ones():
     def striped(count, seed, swapped=False):
         """Images of 16 pixels with an edge that lies, or stands."""
