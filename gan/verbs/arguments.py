@@ -21,6 +21,7 @@ from gan.latent import draw_latents
 from gan.networks.generator import Generator
 from gan.saved import Saved
 
+_MOST_CLASSES = 200
 _BLOCK = 1000  # latents that are drawn and read together
 
 
@@ -93,8 +94,12 @@ def reader_of(config: ReadingConfig, saved: Saved) -> Reader:
         classifier, words = open_classifier(config.model, config.input), config.model
     else:
         data = data_of(config.data, saved)
-        if load_config(data).labels is None:
-            raise UserError(f"the images in {data.folder or data.name} have no classes: name what reads them, --model")
+        images, what = load_config(data), data.folder or data.name
+        if images.labels is None:
+            raise UserError(f"the images in {what} have no classes: name what reads them, --model")
+        if len(images.class_names) > _MOST_CLASSES:  # as of three digits in one image
+            classes = len(images.class_names)
+            raise UserError(f"no judge learns the {classes:,} classes of {what}: name what reads them, --model")
         classifier = trained_judge(data)
         score = score_judge(classifier, data)
         words = "the judge" if score is None else score.words.replace("the judge has", "the judge, which has")

@@ -124,5 +124,7 @@ def _frames(
         panels = torch.stack([images.roll(-start, 0) for start in starts], 1)
     if scale is None and panels.shape[1] == 1:
         scale = max(1, _ALONE // max(panels.shape[-2:]))
+    count = panels.shape[1]
+    columns = None if labels is None else count if count <= 5 else -(-count // 2)  # classes in one row, or in two
     for images in panels:
-        yield grid(images, scale=scale)
+        yield grid(images, columns, scale=scale)

@@ -15,10 +15,11 @@ def few(monkeypatch):
     monkeypatch.setattr("gan.inversion._ITERATIONS", 60)
 
 
-def test_an_image_of_its_own_is_found_again_in_a_file(run, results, tmp_path, toy):
+def test_an_image_of_its_own_in_a_file_is_found_again(run, results, tmp_path, toy):
+    """In ink on paper, so that it has to be turned round."""
     image = toy.sample(1, seed=77)[0]
-    write_png(grid(image[None], padding=0), tmp_path / "mine.png")
-    code, said, _ = run("invert toy --image mine.png --starts 4 --steps 20 --wandb.mode disabled")
+    write_png(grid(1 - image[None], padding=0), tmp_path / "mine.png")
+    code, said, _ = run("invert toy --image mine.png --negative true --starts 4 --steps 20 --wandb.mode disabled")
     summary, numbers = results("toy-invert")
     assert code == 0 and summary["distance"] < 0.03  # whole levels of grey are 0.01 away by themselves
     assert summary["distance"] == pytest.approx(np.linalg.norm(numbers["found"] - numbers["image"]), abs=1e-5)
@@ -27,9 +28,6 @@ def test_an_image_of_its_own_is_found_again_in_a_file(run, results, tmp_path, to
     assert said.startswith(f"The nearest to mine.png that the generator was found to draw is {summary['distance']:.3g}")
     names = {"invert.png", "invert.gif", "distances.png", "image.png", "summary.json", "numbers.npz"}
     assert {p.name for p in (tmp_path / "runs/toy-invert").iterdir()} == names
-    write_png(grid(1 - image[None], padding=0), tmp_path / "ink.png")
-    run("invert toy --image ink.png --negative true --starts 4 --steps 20 --wandb.mode disabled")
-    assert np.allclose(results("toy-invert-2")[1]["image"], numbers["image"], atol=0.01)
 
 
 def test_a_test_image_by_its_number(run, results, tmp_path, digits):

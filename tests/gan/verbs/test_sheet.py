@@ -63,3 +63,9 @@ def test_a_sheet_that_cannot_be_is_refused_in_one_line(run, tmp_path, toy, reade
     code, _, complaint = run(f"sheet toy {options}")
     assert code == 2 and complaint.count("\n") == 1 and message in complaint
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_of_a_thousand_classes_no_judge_is_trained(run, tmp_path, toy, monkeypatch):
+    monkeypatch.setattr("gan.verbs.arguments._MOST_CLASSES", 9)
+    code, _, complaint = run("sheet toy --data.name mnist --data.image_size 8")
+    assert code == 2 and complaint == "error: no judge learns the 10 classes of mnist: name what reads them, --model\n"

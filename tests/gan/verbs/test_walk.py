@@ -42,7 +42,7 @@ def test_by_default_the_tour_is_begun_everywhere_at_once(run, tmp_path, toy, fra
 def test_with_classes_all_of_them_go_the_same_way(run, tmp_path, toy_of_classes, frames_of):
     assert run("walk classes --seeds 0 1 --steps 2 --scale 1")[0] == 0
     frames = frames_of(tmp_path / "walk.gif")
-    expected = grid(toy_of_classes.sample(latents=draw_latents(1, 8, 1).expand(3, -1), labels=range(3)))
+    expected = grid(toy_of_classes.sample(latents=draw_latents(1, 8, 1).expand(3, -1), labels=range(3)), 3)
     assert np.abs(frames[2].astype(int) - expected).max() <= 12
     assert run("walk classes --seeds 0 1 --steps 2 --scale 1 --labels 2 --out one.gif")[0] == 0
     assert frames_of(tmp_path / "one.gif").shape[1:] == (12, 12, 3)
