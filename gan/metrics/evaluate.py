@@ -9,7 +9,7 @@ The same seed gives the same table, on however many processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.images import Images
 from fooling.options.settings import Settings
+from fooling.options.types import listed
 from fooling.run.processes import Processes
 from fooling.run.results import Results
 from fooling.run.tracking import WandbConfig
@@ -96,7 +97,11 @@ def evaluate(config: EvaluateConfig) -> Path:
     if not processes.is_main:
         return results.folder
     text = f"{config.count:,} samples of each, seed {config.seed}, measured by {ruler.words}."
+    if config.cas:
+        text += f" {_how_taught(ruler, saved, samples)}"
     print(as_text(reports))
+    if config.cas:
+        print(_how_taught(ruler, saved, samples))
     with results:
         results.text("evaluation.md", f"{text}\n\n{as_markdown(reports)}\n")
         for label, drawn in samples.items():
@@ -142,6 +147,13 @@ def _labels(names: Sequence[str]) -> list[str]:
         if len({*labels, "floor"}) == len(labels) + 1:
             return labels
     return [f"{number}-{label}" for number, label in enumerate(labels)]
+
+
+def _how_taught(ruler: Ruler, saved: Mapping[str, Saved], labels: Iterable[str]) -> str:
+    """Whose labels the classifiers learned."""
+    read = [label for label, one in zip(labels, saved.values(), strict=True) if not one.generator.num_classes]
+    taught = f"Each classifier was taught with {min(len(ruler.train), _TAUGHT):,} images, of the classes asked for"
+    return f"{taught}{f'; those of {listed(read)} as {ruler.extractor.name} reads them' if read else ''}."
 
 
 def _taught_by_samples(ruler: Ruler, saved: Saved, config: EvaluateConfig) -> float | None:

@@ -73,7 +73,9 @@ def test_the_classification_accuracy_score_stands_beside_that_of_real_images(gen
     reals, samples = taught
     assert torch.equal(reals.images, cornered(600, 1).images) and len(samples) == 600
     assert samples.labels.shape == (600,)  # for lack of classes, those that the extractor sees
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("classification accuracy")]
+    out = capsys.readouterr().out
+    assert "taught with 600 images, of the classes asked for; those of one as corners-v1 reads them." in out
+    (line,) = [line for line in out.splitlines() if line.startswith("classification accuracy")]
     assert line.split()[-2:] == ["50.00%", "25.00%"]
 
 
