@@ -153,7 +153,8 @@ def _how_taught(ruler: Ruler, saved: Mapping[str, Saved], labels: Iterable[str])
     """Whose labels the classifiers learned."""
     read = [label for label, one in zip(labels, saved.values(), strict=True) if not one.generator.num_classes]
     taught = f"Each classifier was taught with {min(len(ruler.train), _TAUGHT):,} images, of the classes asked for"
-    return f"{taught}{f'; those of {listed(read, "and")} as {ruler.extractor.name} reads them' if read else ''}."
+    others = f"; those of {listed(read, 'and')} as {ruler.extractor.name} reads them" if read else ""
+    return f"{taught}{others}."
 
 
 def _taught_by_samples(ruler: Ruler, saved: Saved, config: EvaluateConfig) -> float | None:
