@@ -55,7 +55,7 @@ def train(
     """
     with Run(config, total_images=round(config.kimg * 1000), product="generator/model.safetensors") as run:
         data = run.processes.first_here(lambda: load_config(config.data))
-        ruler = _ruler(config, run)
+        ruler = _ruler(config, run, data)
         gan = Gan(config, run, data, loss=loss, penalty=penalty, measured=ruler is not None)
         batch = config.batch_size * config.discriminator_steps
         for seen in run.steps(gan, batch_size=batch, on=f"{len(data)} images of {named(config.data)}"):
@@ -206,12 +206,12 @@ class Gan:
             self.run.alert(warning)
 
 
-def _ruler(config: TrainConfig, run: Run) -> Ruler | None:
+def _ruler(config: TrainConfig, run: Run, data: Images) -> Ruler | None:
     """What the samples are measured by along the way; None where nothing is, and where nothing can be, it says why."""
     if not config.metrics.kimg:
         return None
     try:
-        return Ruler.of(config.data, config.metrics.ruler, run.processes)
+        return Ruler.of(config.data, config.metrics.ruler, run.processes, train=data)
     except UserError as error:
         if config.metrics.ruler != "auto":
             raise
