@@ -50,7 +50,10 @@ class ClassLossConfig(Settings):
 
 
 class Term(Protocol):
-    """What a step asks of a term. Losses are (n,), of the batch's rows; labels int64 (n,), or None: there are none."""
+    """What a step asks of a term: losses (n,), of the batch's rows, or None for a player whom it has nothing to say.
+
+    labels: int64 (n,), or None where there are none.
+    """
 
     name: ClassVar[str]
     """What the figures of a step call it."""
@@ -58,9 +61,9 @@ class Term(Protocol):
     generator_needs_real: ClassVar[bool]
     """Whether `generator` reads what was said of the reals; where it does not, a step need not ask."""
 
-    def discriminator(self, real: Verdict, fake: Verdict, labels: Tensor | None) -> Tensor: ...
+    def discriminator(self, real: Verdict, fake: Verdict, labels: Tensor | None) -> Tensor | None: ...
 
-    def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor: ...
+    def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor | None: ...
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ class Classes:
             losses = losses - self.entropy * (chances.exp() * chances).sum(1)
         return losses
 
-    def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor:
-        return self.generator_weight * _cross_entropy(fake, labels) if self.generator_weight else 0 * fake.scores
+    def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor | None:
+        return self.generator_weight * _cross_entropy(fake, labels) if self.generator_weight else None
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,8 @@ class FeatureMatching:
     name: ClassVar[str] = "feature_matching"
     generator_needs_real: ClassVar[bool] = True
 
-    def discriminator(self, real: Verdict, fake: Verdict, labels: Tensor | None) -> Tensor:
-        return torch.zeros_like(fake.scores)
+    def discriminator(self, real: Verdict, fake: Verdict, labels: Tensor | None) -> None:
+        return None
 
     def generator(self, real: Verdict | None, fake: Verdict, labels: Tensor | None) -> Tensor:
         assert real is not None  # it says that it needs them
@@ -127,6 +130,11 @@ class DiscriminatorsAlone:
 
     loss: Loss
     generator_needs_real: ClassVar[bool] = False
+
+    @property
+    def boundary(self) -> float | None:
+        """As of the loss; see gan.losses.sign_of_reals."""
+        return getattr(self.loss, "boundary", None)
 
     def discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return self.loss.discriminator(real_scores, fake_scores)
@@ -175,7 +183,7 @@ def labelled_step(
         verdict = verdict_of(discriminator, images)
     losses = weight * _cross_entropy(verdict, labels)
     scale(losses.mean()).backward()
-    return {Classes.name: losses.detach().mean()}
+    return {"labelled_loss": losses.detach().mean()}
 
 
 def _cross_entropy(verdict: Verdict, labels: Tensor | None) -> Tensor:

@@ -67,8 +67,8 @@ def discriminator_step(
             part = {"discriminator_loss": losses, "real_score": on_real.scores, "fake_score": on_fake.scores}
             part["real_sign"] = sign_of_reals(loss, on_real.scores, on_fake.scores)
             for term in terms:
-                part[term.name] = term.discriminator(on_real, on_fake, label)
-                losses = losses + part[term.name]
+                if (added := term.discriminator(on_real, on_fake, label)) is not None:
+                    part[term.name], losses = added, losses + added
             if penalty is not None:
                 seen = Seen(real, fake, on_real.scores, on_fake.scores, _scored(judge), draw)
                 part["penalty"] = penalty.of(seen)
@@ -113,8 +113,8 @@ def generator_step(
         losses = loss.generator(on_real.scores if on_real else None, on_fake.scores)
         part = {"generator_loss": losses}
         for term in terms:
-            part[f"generator_{term.name}"] = term.generator(on_real, on_fake, label)
-            losses = losses + part[f"generator_{term.name}"]
+            if (added := term.generator(on_real, on_fake, label)) is not None:
+                part[f"generator_{term.name}"], losses = added, losses + added
         weight = len(fake) / len(fakes)
         scale(losses.mean() * weight).backward()
         _add(figures, part, weight)
