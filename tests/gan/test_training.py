@@ -220,6 +220,51 @@ class TestResuming:
     [
         (["--loss", "relativistic", "--penalty.gamma", 1, "--penalty.every", 1], 1e-5),
         pytest.param(["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5, marks=pytest.mark.slow),
+        pytest.param(
+            [
+                "--generator.conditioning",
+                "normalization",
+                "--discriminator.conditioning",
+                "projection",
+                "--penalty.kind",
+                "wgan-gp",
+                "--penalty.gamma",
+                1,
+                "--penalty.every",
+                1,
+                "--loss",
+                "hinge",
+                "--augment.policy",
+                "translation",
+                "cutout",
+                "--augment.target",
+                0.5,
+                "--discriminator_steps",
+                2,
+                "--kimg",
+                0.128,
+            ],
+            1e-4,  # Adam makes a whole step of the rounding of a gradient that is next to nothing
+            marks=pytest.mark.slow,
+        ),  # fmt: skip
+        pytest.param(
+            [
+                "--discriminator.network",
+                "classifier",
+                "--loss",
+                "non-saturating",
+                "--penalty.gamma",
+                0,
+                "--discriminator.width",
+                32,
+                "--class_loss.feature_matching",
+                1,
+                "--labels_per_class",
+                10,
+            ],
+            5e-5,
+            marks=pytest.mark.slow,
+        ),  # fmt: skip
         # Rounding alone, such as another memory layout's, comes to 1.4e-5 here.
         pytest.param(
             ["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"],
@@ -227,7 +272,7 @@ class TestResuming:
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["R1+R2", "plain", "BatchNorm in both"],
+    ids=["R1+R2", "plain", "conditional, augmented", "K + 1 classes", "BatchNorm in both"],
 )
 def test_two_processes_do_what_one_does(commands, settings, tolerance):
     """A step on two processes with half of the batch each is the step on one with the whole batch.
@@ -236,7 +281,7 @@ def test_two_processes_do_what_one_does(commands, settings, tolerance):
     """
     # Adam's first step is the learning rate whatever the gradient, also where that is next to nothing: a usual rate.
     settings = [*settings, "--optimizer.learning_rate", 2e-4]
-    arguments = [*DEBUG, *QUIET, *settings, "--mixed_precision", "no", "--threads", 1, "--kimg", 0.064]
+    arguments = [*DEBUG, *QUIET, "--kimg", 0.064, *settings, "--mixed_precision", "no", "--threads", 1]
     for processes, output in ((1, "one"), (2, "two")):
         done = commands.run("gan", *arguments, "--output", output, processes=processes)
         assert done.returncode == 0, done.stderr
