@@ -7,7 +7,12 @@ from torch.nn.functional import softplus
 
 from fooling.pretrained import Pretrained
 from fooling.seeds import seeded
+from gan.augment import Brightness, Chain, Translation
+from gan.draws import Draws
+from gan.losses import loss_named
 from gan.networks.spectral_norm import SpectralNorm, one_power_iteration, with_spectral_norm
+from gan.penalties import penalty_named
+from gan.steps import discriminator_step
 
 
 class Tiny(Pretrained):
@@ -118,3 +123,18 @@ def test_under_autocast_the_weights_are_those_of_full_precision():
     with torch.autocast("cpu", torch.bfloat16):
         for one, other in zip(weights(network), plain, strict=True):
             assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["r1+r2", "wgan-gp", "dragan"])
+def test_a_batch_in_parts_is_the_batch_as_a_whole(kind):
+    """With vectors that move, a penalty that draws, and an augmentation."""
+    augmentation = Chain([Translation(), Brightness()])
+    steps = {}
+    for parts in (1, 3):
+        network = tiny()
+        figures = discriminator_step(
+            network, images(7), images(7, seed=2), loss_named("hinge"), penalty_named(kind, 2.0), parts=parts,
+            augment=lambda x, draws: augmentation(x, draws.uniform(augmentation.numbers), 0.7), draws=Draws(3, 7),
+        )  # fmt: skip
+        steps[parts] = figures, [p.grad for p in network.parameters()], moved(network)
+    torch.testing.assert_close(steps[3], steps[1], rtol=1e-5, atol=1e-6)
