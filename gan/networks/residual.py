@@ -8,7 +8,7 @@ learned basis where the sides begin. Nothing ties the images of a batch together
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from gan.networks.conditioning import (
     through,
 )
 from gan.networks.discriminator import Discriminator, Verdict
-from gan.networks.generator import Generator, in_unit_range
+from gan.networks.generator import Generator
 
 _SLOPE = 0.2
 _GAIN = math.sqrt(2 / (1 + _SLOPE**2))  # what LeakyReLU takes off the spread (He et al. 2015, eq. 15)
@@ -84,7 +84,7 @@ class ResidualGenerator(Generator):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         self.require_labels(labels)
         x = latents if self.joined is None else self.joined(latents, labels)
-        return in_unit_range(through(self.layers, x, labels))
+        return Clamp.apply(through(self.layers, x, labels).float().add(1).div(2))
 
 
 class ResidualDiscriminator(Discriminator):
@@ -149,6 +149,25 @@ class ResidualBlock(TakesLabels):
         y = self.expand(x)
         y = y if self.affine is None else self.affine(y, labels)
         return x + self.reduce(self.activation(self.mix(self.activation(y))))
+
+
+class Clamp(torch.autograd.Function):
+    """x, kept within [0, 1]; a gradient that would lead back into it passes from outside too (as in the lower bound of
+    Balle et al. 2018, arXiv:1802.01436, and its code).
+
+    R3GAN's last layer is linear, and a discriminator sees what is out of range. A tanh in its place saturates without a
+    normalisation before it: where images are mostly black, all soon are, and have no gradient to come back by.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * (((x >= 0) | (grad < 0)) & ((x <= 1) | (grad > 0)))
 
 
 class Basis(nn.Module):

@@ -21,6 +21,7 @@ from gan.networks import (
     Verdict,
     verdict_of,
 )
+from gan.networks.residual import Clamp, Downsample, Upsample
 
 SIZES = [28, 32, 64, 128]
 GENERATORS = {
@@ -261,12 +262,27 @@ class TestTheFamiliesAreThePapers:
             network = ResidualGenerator(width=4, blocks=2)
         plain = nn.Sequential(*(m for m in network.layers if type(m).__name__ != "ResidualBlock"))
         with torch.no_grad():
-            torch.testing.assert_close(network(torch.ones(2, 64)), plain(torch.ones(2, 64)).tanh() / 2 + 0.5)
+            want = (plain(torch.ones(2, 64)) / 2 + 0.5).clamp(0, 1)
+            torch.testing.assert_close(network(torch.ones(2, 64)), want)
+
+    def test_what_is_out_of_range_is_led_back_and_never_further_out(self):
+        x = torch.tensor([-5.0, -5, 0.5, 0.5, 7, 7], requires_grad=True)
+        clamped = Clamp.apply(x)
+        assert clamped.tolist() == [0, 0, 0.5, 0.5, 1, 1]
+        clamped.backward(torch.tensor([-1.0, 1, -1, 1, -1, 1]))  # what is followed downhill
+        assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
+
+    def test_a_residual_generator_that_has_gone_black_still_learns(self):
+        with seeded(0):
+            network = ResidualGenerator(width=2, blocks=1)
+        nn.init.constant_(network.layers[-1].bias, -9)
+        images = network(torch.randn(3, 64))
+        assert images.max() == 0
+        (-images.sum()).backward()
+        assert network.layers[-1].bias.grad.item() == -images.numel() / 2
 
     def test_what_is_resampled_is_bilinear(self):
         """As torch's own inside, and nothing is added at the border."""
-        from gan.networks.residual import Downsample, Upsample
-
         x = torch.rand(2, 3, 8, 8)
         up = nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
         down = nn.functional.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True)
