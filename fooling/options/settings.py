@@ -14,9 +14,9 @@ class Settings:
 
         @dataclass
         class TrainConfig(Settings):
-            loss: Literal["relativistic", "non-saturating"] = "relativistic"
+            model: Literal["lenet", "softmax"] = "lenet"
 
-        TrainConfig(loss="hinge")  # UserError: loss must be relativistic or non-saturating, got 'hinge'
+        TrainConfig(model="alexnet")  # UserError: model must be lenet or softmax, got 'alexnet'
 
     Ints are turned into the floats that are asked for. Types are checked before the class's own __post_init__ runs,
     which is where limits go. fooling/options/types.py says which types there are.

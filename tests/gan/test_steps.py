@@ -91,7 +91,7 @@ def test_without_weight_gradients_restores_what_had_none_before_even_after_an_er
     assert all(p.requires_grad for p in list(discriminator.parameters())[1:])
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("loss", [LOSSES["relativistic"], LOSSES["hinge"]], ids=["relativistic", "hinge"])
 def test_a_toy_generator_finds_the_grey_of_its_data(loss):
     """All data are nearly the same grey. Without a penalty the two would circle around it (Mescheder et al. 2018)."""
     penalty = ZeroCentered(0.1)

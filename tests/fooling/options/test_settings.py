@@ -24,7 +24,7 @@ from fooling.verbs.trick import TrickConfig
 from gan.config import GeneratorConfig, OptimizerConfig, TrainConfig
 
 WRONG = {
-    "loss must be relativistic or non-saturating, got 'hinge'": lambda: TrainConfig(loss="hinge"),
+    "normalization must be batch or none, got 'layer'": lambda: GeneratorConfig(normalization="layer"),
     "got 'mnits': did you mean mnist?": lambda: DataConfig(name="mnits"),
     "channels must be 1 or 3, got True": lambda: DataConfig(channels=True),
     "width must be a whole number, got '32'": lambda: GeneratorConfig(width="32"),
@@ -65,8 +65,8 @@ def test_what_is_of_the_type_is_taken():
 def test_what_is_set_later_is_checked_too():
     config = TrainConfig()
     config.data.image_size = 64
-    with pytest.raises(UserError, match="loss must be"):
-        config.loss = "hinge"
+    with pytest.raises(UserError, match="mixed_precision must be"):
+        config.mixed_precision = "fp8"
     with pytest.raises(UserError, match="TrainConfig has no setting 'batchsize': did you mean batch_size"):
         config.batchsize = 32
     assert config == TrainConfig(data=DataConfig(image_size=64))
