@@ -23,7 +23,7 @@ from gan import Discriminator, Generator
 from gan.__main__ import main
 
 DEBUG = ["train", "--config", ROOT / "configs" / "debug.yaml"]
-QUIET = ["--wandb.mode", "disabled", "--metrics.kimg", 0]
+QUIET = ["--wandb.mode", "disabled", "--metrics.kimg", "0"]
 
 
 def pixels_of(file: Path) -> np.ndarray:
