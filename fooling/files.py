@@ -92,7 +92,7 @@ def write_mp4(frames: Iterable[np.ndarray], path: str | os.PathLike[str], fps: f
 
     def write(partial: Path) -> None:
         # Its index at the front, so that a page can play it while it loads.
-        with av.open(partial, "w", format="mp4", options={"movflags": "+faststart"}) as film:
+        with av.open(partial, mode="w", format="mp4", options={"movflags": "+faststart"}) as film:
             stream = film.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "18"})
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for picture in pictures:
