@@ -175,7 +175,10 @@ def test_how_sure_of_reals_a_discriminator_is_is_told_from_where_its_loss_parts_
 
 
 REFUSED = {
-    "unknown": (dict(policy=["rotate"]), "each of policy must be translation, cutout, colour, flip or affine, got 'rotate'"),
+    "unknown": (
+        dict(policy=["rotate"]),
+        "each of policy must be translation, cutout, colour, flip or affine, got 'rotate'",
+    ),
     "American": (dict(policy=["color"]), "did you mean colour"),
     "percent": (dict(probability=50.0), "augment.probability must be from 0 to 1"),
     "final": (dict(final_probability=-1.0), "augment.final_probability must be from 0 to 1"),

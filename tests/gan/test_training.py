@@ -216,8 +216,8 @@ class TestResuming:
 
 
 CONDITIONAL = (
-    "--generator.conditioning normalization --discriminator.conditioning projection --discriminator_steps 2 --kimg 0.128"
-    " --loss hinge --penalty.kind wgan-gp --penalty.gamma 1 --penalty.every 1"
+    "--generator.conditioning normalization --discriminator.conditioning projection"
+    " --discriminator_steps 2 --kimg 0.128 --loss hinge --penalty.kind wgan-gp --penalty.gamma 1 --penalty.every 1"
     " --augment.policy translation cutout --augment.target 0.5"
 )
 K_PLUS_ONE = (
