@@ -58,13 +58,13 @@ class GeneratorConfig(Settings):
     """Of a dcgan: batch, after every layer but the last, or none."""
 
     blocks: int | None = None
-    """Of residual: how many at each side."""
+    """Of residual: how many at each side. Default: 1; R3GAN has 2."""
 
     group_width: int | None = None
-    """Features in each group of residual's 3 x 3 convolutions."""
+    """Of residual: features in each group of the 3 x 3 convolutions. Default: 16."""
 
     stride: int | None = None
-    """Of residual: 2 leaves out the blocks at the image's own side, which cost the most."""
+    """Of residual: 2, the default, leaves out the blocks at the image's own side, which cost most; R3GAN has 1."""
 
     conditioning: Literal["none", "concatenation", "normalization"] = "none"
     """How it is told which class to draw: by a vector beside the latent, or by each feature's gain and bias."""
@@ -99,10 +99,10 @@ class DiscriminatorConfig(Settings):
     """Of residual: how many at each side. Of a dcgan: 3 x 3 convolutions after each halving but the last."""
 
     group_width: int | None = None
-    """Features in each group of residual's 3 x 3 convolutions."""
+    """Of residual: features in each group of the 3 x 3 convolutions. Default: 16."""
 
     stride: int | None = None
-    """Of residual: 2 leaves out the blocks at the image's own side, which cost the most."""
+    """Of residual: 2, the default, leaves out the blocks at the image's own side, which cost most; R3GAN has 1."""
 
     classifier: Model | None = None
     """Of a classifier: lenet, the default, or softmax."""

@@ -27,15 +27,15 @@ SIZES = [28, 32, 64, 128]
 GENERATORS = {
     "dcgan": (DCGANGenerator, {}),
     "dcgan-bare": (DCGANGenerator, {"normalization": "none"}),
-    "residual": (ResidualGenerator, {"blocks": 1}),
-    "residual-halved": (ResidualGenerator, {"blocks": 1, "stride": 2, "max_width": 4}),
+    "residual": (ResidualGenerator, {"stride": 1}),
+    "residual-deep": (ResidualGenerator, {"blocks": 2, "max_width": 4}),
     "sngan": (SNGANGenerator, {"max_width": 3}),
 }
 DISCRIMINATORS = {
     "dcgan": (DCGANDiscriminator, {}),
     "dcgan-spectral": (DCGANDiscriminator, {"spectral_norm": True}),
-    "residual": (ResidualDiscriminator, {"blocks": 1}),
-    "residual-halved": (ResidualDiscriminator, {"blocks": 1, "stride": 2, "max_width": 4}),
+    "residual": (ResidualDiscriminator, {"stride": 1}),
+    "residual-deep": (ResidualDiscriminator, {"blocks": 2, "max_width": 4}),
     "sngan": (SNGANDiscriminator, {"max_width": 3}),
 }
 LABELS = torch.tensor([0, 2, 1, 0])
@@ -195,7 +195,7 @@ def test_every_weight_of_a_discriminator_is_learned_through_scores_and_through_p
     assert all("bias" in name or (conditioning == "auxiliary" and "classes" in name) for name in without), without
 
 
-@pytest.mark.parametrize("family", ["dcgan", "residual", "residual-halved"])
+@pytest.mark.parametrize("family", ["dcgan", "residual", "residual-deep"])
 def test_a_score_is_that_of_its_image_alone(family):
     """Which a penalty on the gradient, image by image, takes for granted."""
     network, shown = discriminator(family).train(), images()
@@ -249,17 +249,17 @@ def test_a_dcgan_is_what_the_bases_make_and_is_saved_as_ever(tmp_path):
 class TestTheFamiliesAreThePapers:
     def test_r3gan_has_the_parameters_of_its_paper(self):
         """CIFAR-10's, at a quarter of its width: 1 x 1, 3 x 3 in groups of 16 and 1 x 1, two blocks at each side."""
-        network = ResidualGenerator(image_size=32, channels=3, width=192, max_width=192)
+        network = ResidualGenerator(image_size=32, channels=3, width=192, max_width=192, blocks=2, stride=1)
         block = 192 * 384 + 384 * 16 * 9 + 384 * 192 + 2 * 384
         basis = 192 * 16 + 64 * 192
         assert sum(p.numel() for p in network.parameters()) == 8 * block + basis + 192 * 3 + 3
-        mirror = ResidualDiscriminator(image_size=32, channels=3, width=192, max_width=192)
+        mirror = ResidualDiscriminator(image_size=32, channels=3, width=192, max_width=192, blocks=2, stride=1)
         head = 192 * 16 + 192 + 1
         assert sum(p.numel() for p in mirror.parameters()) == 8 * block + head + 3 * 192 + 192
 
     def test_residual_blocks_begin_as_nothing(self):
         with seeded(0):
-            network = ResidualGenerator(width=4, blocks=2)
+            network = ResidualGenerator(width=4)
         plain = nn.Sequential(*(m for m in network.layers if type(m).__name__ != "ResidualBlock"))
         with torch.no_grad():
             want = (plain(torch.ones(2, 64)) / 2 + 0.5).clamp(0, 1)
@@ -274,7 +274,7 @@ class TestTheFamiliesAreThePapers:
 
     def test_a_residual_generator_that_has_gone_black_still_learns(self):
         with seeded(0):
-            network = ResidualGenerator(width=2, blocks=1)
+            network = ResidualGenerator(width=2, stride=1)
         nn.init.constant_(network.layers[-1].bias, -9)
         images = network(torch.randn(3, 64))
         assert images.max() == 0

@@ -122,10 +122,10 @@ def test_the_configuration_names_the_discriminators_family_and_its_conditioning(
 
 
 def test_settings_reach_the_network():
-    made = generator(network="residual", latent_dim=6, width=2, max_width=4, blocks=1, group_width=2, stride=2)
+    made = generator(network="residual", latent_dim=6, width=2, max_width=4, blocks=2, group_width=2, stride=1)
     assert made.config == {
-        "image_size": 32, "channels": 3, "latent_dim": 6, "width": 2, "max_width": 4, "blocks": 1, "group_width": 2,
-        "stride": 2,
+        "image_size": 32, "channels": 3, "latent_dim": 6, "width": 2, "max_width": 4, "blocks": 2, "group_width": 2,
+        "stride": 1,
     }  # fmt: skip
     assert discriminator(spectral_norm=True).config["spectral_norm"] is True
     assert "spectral_norm" not in discriminator().config
