@@ -51,10 +51,15 @@ class Report:
     @property
     def words(self) -> str:
         """Such as "judge FD 13.6, precision 0.82, recall 0.94, density 0.70, coverage 0.80, 10 of 10 classes"."""
-        words = [f"{self.kind} FD {self.frechet_distance:.3g}"]
+        words = [f"{self.kind} FD {in_words(self.frechet_distance)}"]
         words += [f"{name} {share:.2f}" for name, share in vars(self.overlap).items()]
         words += [f"{self.modes.count:,} of {self.modes.of:,} classes"] if self.modes is not None else []
         return ", ".join(words)
+
+
+def in_words(distance: float) -> str:
+    """A Fréchet distance in three digits or more: 2.28, 1,284."""
+    return f"{distance:.3g}" if distance < 1000 else f"{distance:,.0f}"
 
 
 # What it is, with (+) where more is better and (-) where less is, and the figure; None where it was not measured.

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from fooling.run.tracking import Alert
-from gan.metrics.report import Report
+from gan.metrics.report import Report, in_words
 from gan.networks.generator import Generator
 
 _MUCH_WORSE = 1.3  # times the best distance; 5,000 samples of one generator differ by a twentieth
@@ -60,8 +60,8 @@ class Best:
             return None
         return Alert(
             "the last generator is much worse than the best",
-            f"whose distance at {_kimg(self._best)} was {self._best['distance']:.3g} and now is"
-            f" {self._last['distance']:.3g}: the best is what is kept as the generator; a lower"
+            f"whose distance at {_kimg(self._best)} was {in_words(self._best['distance'])} and now is"
+            f" {in_words(self._last['distance'])}: the best is what is kept as the generator; a lower"
             " --optimizer.final_learning_rate, or less --kimg, would end on it",
         )
 
