@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fooling.errors import UserError
+from fooling.files import write_text
 from fooling.options.settings import Settings
 
 
@@ -69,7 +72,10 @@ class Tracker:
 
 
 class WandbTracker(Tracker):
-    """Logs to wandb, under one run id for the whole life of the run folder, resumed or not."""
+    """Logs to wandb, under one run id for the whole life of the run folder, resumed or not.
+
+    Once it has started, nothing of it ends a run: its first fault is told, and from then on nobody watches.
+    """
 
     def __init__(self, config: WandbConfig, folder: Path, settings: dict[str, Any]):
         self.folder = folder / "wandb"
@@ -80,7 +86,7 @@ class WandbTracker(Tracker):
         os.environ.update(self._environment)
         import wandb
 
-        self._wandb = wandb
+        self._wandb, self._lost = wandb, False
         try:
             self.run = wandb.init(
                 mode=config.mode,
@@ -108,39 +114,53 @@ class WandbTracker(Tracker):
         return self.run.url
 
     def log(self, values: dict[str, float], step: int) -> None:
-        self.run.log(values, step=step)
+        self._try(lambda: self.run.log(values, step=step))
 
     def log_image(self, name: str, image: np.ndarray, step: int, caption: str | None = None) -> None:
         """Log an image, uint8 (h, w, 1 or 3): wandb stores floats black."""
         if image.dtype != np.uint8 or image.ndim != 3:
             raise ValueError(f"expected a uint8 image (h, w, c), got {image.dtype} {image.shape}")
         pixels = image[..., 0] if image.shape[2] == 1 else image
-        self.run.log({name: self._wandb.Image(pixels, caption=caption)}, step=step)
+        self._try(lambda: self.run.log({name: self._wandb.Image(pixels, caption=caption)}, step=step))
 
     def log_animation(self, name: str, gif: Path, step: int) -> None:
-        self.run.log({name: self._wandb.Video(str(gif), format="gif")}, step=step)
+        self._try(lambda: self.run.log({name: self._wandb.Video(str(gif), format="gif")}, step=step))
 
     def log_page(self, name: str, html: Path, step: int) -> None:
-        self.run.log({name: self._wandb.Html(html.read_text(encoding="utf-8"))}, step=step)
+        page = html.read_text(encoding="utf-8")
+        self._try(lambda: self.run.log({name: self._wandb.Html(page)}, step=step))
 
     def log_folder(self, name: str, kind: str, folder: Path, metadata: dict[str, Any]) -> None:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)  # all that wandb lets an artifact be called
-        artifact = self._wandb.Artifact(name, type=kind, metadata=metadata)
-        for file in sorted(p for p in folder.rglob("*") if p.is_file()):  # add_dir prints, whatever it is told
-            artifact.add_file(str(file), name=str(file.relative_to(folder)))
-        self.run.log_artifact(artifact)
+        def log() -> None:
+            # All that wandb lets an artifact be called.
+            artifact = self._wandb.Artifact(re.sub(r"[^A-Za-z0-9_.-]+", "-", name), type=kind, metadata=metadata)
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):  # add_dir prints, whatever it is told
+                artifact.add_file(str(file), name=str(file.relative_to(folder)))
+            self.run.log_artifact(artifact)
+
+        self._try(log)
 
     def add_settings(self, settings: dict[str, Any]) -> None:
         """Add to the settings what is known only now; a resumed run may know it anew."""
-        self.run.config.update(settings, allow_val_change=True)
+        self._try(lambda: self.run.config.update(settings, allow_val_change=True))
 
     def alert(self, title: str, text: str) -> None:
-        self.run.alert(title=title, text=text)
+        self._try(lambda: self.run.alert(title=title, text=text))
 
     def finish(self, *, failed: bool = False) -> None:
-        self.run.finish(exit_code=int(failed))
+        self._try(lambda: self.run.finish(exit_code=int(failed)))
         for name in self._environment:  # the next run in this process has a folder of its own
             os.environ.pop(name, None)
+
+    def _try(self, what: Callable[[], object]) -> None:
+        if self._lost:
+            return
+        try:
+            what()
+        except Exception as error:  # whatever it is: images and weights are worth more than their log
+            self._lost = True
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            print(f"warning: wandb failed, and the run goes on without it: {reason}", file=sys.stderr, flush=True)
 
 
 def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:
@@ -156,7 +176,10 @@ def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -
 
 
 def _run_id(file: Path) -> str:
-    with contextlib.suppress(FileNotFoundError):
-        return file.read_text(encoding="utf-8")
-    file.write_text(uuid.uuid4().hex[:8], encoding="utf-8")
-    return file.read_text(encoding="utf-8")
+    """The id that this run has at wandb; a new one where there is none, or what a full disk has left of one."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if re.fullmatch("[A-Za-z0-9_-]{1,64}", kept := file.read_text(encoding="utf-8").strip()):
+            return kept
+    new = uuid.uuid4().hex[:8]
+    write_text(new, file)
+    return new

@@ -1,7 +1,9 @@
 """What is asked of wandb, and that it takes it."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from offline_wandb import Kept
 
@@ -32,6 +34,34 @@ def test_a_run_may_have_any_name(tmp_path):
     tracker.log_folder("ünï run (2)-generator", "model", tmp_path / "generator", {})
     tracker.finish()
     assert "-n-run-2--generator" in Kept(tmp_path).text
+
+
+@pytest.mark.parametrize("left", [b"", b"\xff\xfe", b"two words"])
+def test_what_a_full_disk_has_left_of_an_id_stops_no_run(left, tmp_path):
+    (tmp_path / "wandb").mkdir()
+    file = tmp_path / "wandb" / "run-id"
+    file.write_bytes(left)
+    WandbTracker(WandbConfig(), tmp_path, {}).finish()
+    kept = file.read_text()
+    assert re.fullmatch("[0-9a-f]{8}", kept)
+    WandbTracker(WandbConfig(), tmp_path, {}).finish()
+    assert file.read_text() == kept
+
+
+def test_nothing_that_wandb_does_ends_a_run_and_its_first_fault_is_told(tmp_path, monkeypatch, capsys):
+    tracker = WandbTracker(WandbConfig(), tmp_path, {})
+
+    def dies(*_, **__):
+        raise BrokenPipeError("its process has died\nand more")
+
+    monkeypatch.setattr(tracker.run, "log", dies)
+    tracker.log({"loss": 1.0}, step=1)
+    tracker.log_image("picture", np.zeros((4, 4, 3), np.uint8), step=1)
+    tracker.finish()
+    told = capsys.readouterr().err
+    assert told == "warning: wandb failed, and the run goes on without it: its process has died\n"
+    monkeypatch.undo()
+    tracker.run.finish()
 
 
 def test_later_runs_of_a_process_may_be_in_other_places(tmp_path, monkeypatch):
