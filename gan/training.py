@@ -58,7 +58,8 @@ def train(
         ruler = _ruler(config, run, data)
         gan = Gan(config, run, data, loss=loss, penalty=penalty, measured=ruler is not None)
         batch = config.batch_size * config.discriminator_steps
-        for seen in run.steps(gan, batch_size=batch, on=f"{len(data)} images of {named(config.data)}"):
+        on = f"{len(data)} images of {named(config.data)}"
+        for seen in run.steps(gan, batch_size=batch, on=on, data=data):
             if seen == batch:  # once, when training has begun
                 gan.products.introduce(gan.generator, gan.discriminator)
             if ruler is not None and run.due(config.metrics.kimg):

@@ -76,7 +76,8 @@ def train(config: TrainConfig) -> None:
     with Run(config, total_images=round(config.kimg * 1000), product="classifier/model.safetensors") as run:
         data, test = run.processes.first_here(lambda: labelled(config.data))
         training = Training(config, run, data, test)
-        for _ in run.steps(training, batch_size=config.batch_size, on=f"{len(data)} images of {named(config.data)}"):
+        on = f"{len(data)} images of {named(config.data)}"
+        for _ in run.steps(training, batch_size=config.batch_size, on=on, data=data):
             if test and run.due(config.evaluate_kimg):
                 right = accuracy(training.classifier, test, run.processes)
                 run.record({"test_accuracy": torch.tensor(right, device=run.device)})

@@ -53,7 +53,8 @@ class DecodedImages:
 
 
 def list_image_files(folder: Path) -> list[Path]:
-    """Every image file below `folder`, in the order of their names, told by extension; hidden ones are left out.
+    """Every image file below `folder`, in the order of their names, told by extension; hidden ones are left out, and so
+    is what we ourselves have left there: a run's samples are no data.
 
     Links to folders are followed, unless they lead back up. Raises MissingFile where there is no image.
     """
@@ -76,10 +77,16 @@ def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
         path = folder / entry.name
         dead_link = entry.is_symlink() and not path.exists()
         if not dead_link and entry.is_dir():
-            if path.resolve() not in above:
+            if path.resolve() not in above and not _is_ours(path):
                 yield from _walk(path, above)
         elif path.suffix.lower() in EXTENSIONS and (dead_link or entry.is_file()):
             yield path  # a dead link will be reported as a broken image
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether it is the folder of a run, or of what a verb found out."""
+    marks = ({"config.yaml", "checkpoints"}, {"summary.json", "numbers.npz"})
+    return any(all((folder / name).exists() for name in names) for names in marks)
 
 
 def source_of_files(label: str, origin: Path, files: Sequence[Path]) -> ImageSource:

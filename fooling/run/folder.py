@@ -95,6 +95,15 @@ def keep_resolved(folder: Path, resolved: dict[str, Any]) -> None:
     write_json(resolved, folder / "resolved.json")
 
 
+def refuse_other_data(folder: Path, fingerprint: str | None) -> None:
+    """Raise UserError where a run began on other images than those of this fingerprint (fooling.images)."""
+    began = resolved_before(folder).get("data")
+    if began is not None and fingerprint is not None and began != fingerprint:
+        raise UserError(
+            f"{folder} began on other images than there are now: put back what was changed, or choose another --name"
+        )
+
+
 def truncate_log(folder: Path, images_seen: int) -> None:
     """Drop what was logged after the checkpoint, which training will log again, and a last line cut short."""
     file = folder / "metrics.jsonl"

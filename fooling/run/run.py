@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fooling.errors import Stopped, UserError, require_positive
+from fooling.images import Images, fingerprint_of
 from fooling.options.settings import Settings
 from fooling.run.checkpoints import (
     Stateful,
@@ -32,6 +33,7 @@ from fooling.run.folder import (
     append_to_log,
     keep_resolved,
     refuse_changed_settings,
+    refuse_other_data,
     resolved_before,
     take,
     truncate_log,
@@ -134,6 +136,7 @@ class Run:
         self.progress: Progress | None = None
         self.images_seen, self.seconds = 0, 0.0
         self._batch_size = 0
+        self._data: str | None = None
         self._record = Record(self.processes)
         self._scalers: dict[str, torch.amp.GradScaler] = {}
         self._scales: dict[str, Any] = {}
@@ -173,14 +176,16 @@ class Run:
 
     # ---- the frame
 
-    def steps(self, training: Training, *, batch_size: int, on: str) -> Iterator[int]:
+    def steps(self, training: Training, *, batch_size: int, on: str, data: Images | None = None) -> Iterator[int]:
         """Train from where the folder's newest checkpoint left off: after each step, how many images have been seen.
 
         What is due is logged and saved after the loop's body has done its own; a run that was asked to stop saves and
         raises Stopped. In the end the main process finishes the training. A complete run has no steps.
 
-        batch_size: images in a step, over all processes. on: what it trains on, in words.
+        batch_size: images in a step, over all processes. on: what it trains on, in words. data: the same, so that a run
+        is not gone on with on other images.
         """
+        self._data = None if data is None else fingerprint_of(data)
         self.open(training.state)
         self._publish = training.publish
         if self._is_complete(self.images_seen):
@@ -236,7 +241,8 @@ class Run:
                 "processes": self.processes.count,
                 "threads": torch.get_num_threads(),
             }
-            keep_resolved(self.folder, {**resolved, "finished": False})
+            known = {} if self._data is None else {"data": self._data}
+            keep_resolved(self.folder, {**resolved, **known, "finished": False})
             self.tracker.add_settings({"resolved": {**resolved, **self._made_of()}})
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
@@ -253,6 +259,8 @@ class Run:
         resumed = newest_whole_checkpoint(self.folder)
         truncate_log(self.folder, resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
+            if resumed:
+                refuse_other_data(self.folder, self._data)
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
         return resumed
 

@@ -129,7 +129,8 @@ def harden(config: HardenConfig) -> None:
     with Run(config, total_images=total, product="classifier/model.safetensors") as run:
         data, test = run.processes.first_here(lambda: labelled(config.data))
         teaching = Teaching(config, run, data)
-        for _ in run.steps(teaching, batch_size=config.batch_size, on=f"{len(data)} images of {named(config.data)}"):
+        on = f"{len(data)} images of {named(config.data)}"
+        for _ in run.steps(teaching, batch_size=config.batch_size, on=on, data=data):
             round_ends = run.due(config.kimg)
             if round_ends or run.due(config.evaluate_kimg):
                 run.check_finite()

@@ -1,7 +1,9 @@
 """A classifier learns, resumes exactly, and the default one is trained once."""
 
 import json
+from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -12,6 +14,7 @@ from fooling.classifiers.train import TrainConfig, accuracy, train
 from fooling.cli import main
 from fooling.data.load import DataConfig, load
 from fooling.errors import UserError
+from fooling.files import write_png
 from fooling.images import Images
 from fooling.options.given import parse
 from fooling.run.schedules import one_cycle
@@ -70,6 +73,26 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path, monkeypat
     train(config(tmp_path / "broken", **settings))
     expected, got = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+@pytest.mark.parametrize("change", ["one more", "another label", None])
+def test_a_run_does_not_go_on_on_other_images(change, tmp_path, monkeypatch):
+    for label in ("black", "white"):
+        for number in range(20):
+            image = np.full((8, 8, 3), 255 * (label == "white") - number * (-1) ** (label == "black"), np.uint8)
+            write_png(image, tmp_path / "data" / label / f"{number}.png")
+    data = DataConfig(name="folder", folder=str(tmp_path / "data"), image_size=8, test_share=0, root=str(tmp_path))
+    settings = {"model": "softmax", "data": data, "batch_size": 8, "kimg": 0.064, "checkpoint_kimg": 0.016}
+    with monkeypatch.context() as patched:
+        patched.setattr(fooling.classifiers.train.Training, "finish", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(config(tmp_path / "run", **settings))
+    if change == "one more":
+        write_png(np.zeros((8, 8, 3), np.uint8), tmp_path / "data" / "black" / "new.png")
+    if change == "another label":
+        (tmp_path / "data" / "black" / "0.png").rename(tmp_path / "data" / "white" / "moved.png")
+    with pytest.raises(UserError, match="began on other images") if change else nullcontext():
+        train(config(tmp_path / "run", **settings))
 
 
 def test_the_seed_and_nothing_else_decides(tmp_path):

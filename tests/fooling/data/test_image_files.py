@@ -438,6 +438,18 @@ def test_files_are_found_by_extension_in_order_and_hidden_ones_left_out(tmp_path
     assert found == ["a.PNG", "b.jpg", "folder.png/e.gif", "z/deep/c.webp"]
 
 
+def test_what_runs_and_verbs_have_left_is_no_data(tmp_path):
+    for name in ["a.png", "runs/mine/samples/000001.png", "runs/trick/climb.png", "samples/b.png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "runs" / "mine" / "config.yaml").write_text("name: mine")
+    (tmp_path / "runs" / "mine" / "checkpoints").mkdir()
+    for name in ("summary.json", "numbers.npz"):
+        (tmp_path / "runs" / "trick" / name).write_bytes(b"")
+    assert [str(p.relative_to(tmp_path)) for p in list_image_files(tmp_path)] == ["a.png", "samples/b.png"]
+    assert len(list_image_files(tmp_path / "runs" / "mine" / "samples")) == 1  # who asks for them has them
+
+
 def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "stored").mkdir()
     (tmp_path / "stored" / "a.png").write_bytes(b"")
