@@ -174,7 +174,7 @@ KIND = {
 def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
     """For each classifier, the worst images of every kind of start, and the walk-outs: uint8 (height, width, 3)."""
     pictures = {}
-    for report in reports:
+    for report, name in zip(reports, _names(reports), strict=True):
         for kind, by_budget in report.found.items():
             found = by_budget["box"]
             order = worst(found)
@@ -183,19 +183,19 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
                 for k in order
             ]
             title = f"Climbed from {KIND.get(kind, kind)}: {report.label}"
-            pictures[_name(report, kind)] = draw_gallery(found.images[order], texts, title=title, columns=10)
+            pictures[f"{name}-{_letters(kind)}"] = draw_gallery(found.images[order], texts, title=title, columns=10)
         if report.masking:
             bred = report.masking.evolution
-            texts = [f"{name}: {percent(p)}" for name, p in zip(report.classes, bred.confidences.tolist(), strict=True)]
-            pictures[_name(report, "evolution")] = draw_gallery(
+            texts = [
+                f"{label}: {percent(p)}" for label, p in zip(report.classes, bred.confidences.tolist(), strict=True)
+            ]
+            pictures[f"{name}-evolution"] = draw_gallery(
                 bred.images, texts, title=f"Bred without gradients: {report.label}", columns=10
             )
         if report.walks:
             ends = torch.cat([walk.images[:10] for walk in report.walks.values()])
-            texts = [
-                f"{name}: {share:.0%}" for name, walk in report.walks.items() for share in walk.walked[:10].tolist()
-            ]
-            pictures[_name(report, "walks")] = draw_gallery(
+            texts = [f"{end}: {share:.0%}" for end, walk in report.walks.items() for share in walk.walked[:10].tolist()]
+            pictures[f"{name}-walks"] = draw_gallery(
                 ends, texts, title=f"Walked out of the class, and how far: {report.label}", columns=10
             )
     return pictures
@@ -213,6 +213,11 @@ def seen(found: Found, k: int) -> str:
     return "rubbish" if found.rubbish[k] else "judge agrees"
 
 
-def _name(report: Examination, what: str) -> str:
-    """Of a picture, and so of a file."""
-    return "-".join("".join(c if c.isalnum() else "-" for c in part).strip("-") for part in (report.label, what))
+def _names(reports: Sequence[Examination]) -> list[str]:
+    """Of their pictures, and so of files: of letters and digits, and no two alike, as v1.0 and v1-0 would be."""
+    names = [_letters(report.label) for report in reports]
+    return [f"{name}-{k}" if names.count(name) > 1 else name for k, name in enumerate(names, 1)]
+
+
+def _letters(label: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in label).strip("-")

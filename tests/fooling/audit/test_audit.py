@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -202,6 +203,8 @@ def test_the_page_holds_everything_it_shows(plain_report):
     said = verdict(plain_report).sentence
     assert page.index(said) < page.index("<table") and text.endswith(said)  # the first thing here, the last there
     assert len(audit_pictures([plain_report])) == len(plain_report.found) + 2
+    alike = [replace(plain_report, label=label) for label in ("v1.0", "v1-0")]  # whose files would have one name
+    assert len(audit_pictures(alike)) == 2 * len(audit_pictures([plain_report]))
     assert f"{Share(0.123)} {Share('nan')}" == "12.3% -"
     for kind in ("uniform noise", "permuted pixels", "other classes"):
         assert kind in page
