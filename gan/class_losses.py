@@ -35,6 +35,9 @@ class ClassLossConfig(Settings):
     entropy: float = 0.0
     """Weight of being sure of a real image's class, whichever it is: for few labels; 0 leaves it out."""
 
+    negatives_weight: float = 1.0
+    """Of calling the negatives "none of these", where there are some beside what the generator draws."""
+
     feature_matching: float = 0.0
     """Weight of giving the discriminator's features the mean that they have on real images; 0 leaves it out."""
 
@@ -42,7 +45,7 @@ class ClassLossConfig(Settings):
     """Whether the generator learns to fool too; false leaves it with feature_matching."""
 
     def __post_init__(self) -> None:
-        for name in ("weight", "generator_weight", "entropy", "feature_matching"):
+        for name in ("weight", "generator_weight", "entropy", "negatives_weight", "feature_matching"):
             if getattr(self, name) < 0:
                 raise UserError(f"class_loss.{name} must not be negative, got {getattr(self, name)}")
         if not self.adversarial and not self.feature_matching:

@@ -9,6 +9,7 @@ from fooling.errors import UserError, require_positive
 from fooling.options.settings import Settings
 from fooling.run.run import RunConfig
 from fooling.run.schedules import ScheduleConfig
+from fooling.teach.negatives import NegativesConfig
 from gan.augment import AugmentConfig, refuse_flips_of_writing
 from gan.class_losses import ClassLossConfig
 from gan.ema import EmaConfig
@@ -20,7 +21,7 @@ from gan.penalties import PenaltyConfig, penalty_named
 
 __all__ = [
     "AugmentConfig", "ClassLossConfig", "DiscriminatorConfig", "EmaConfig", "GeneratorConfig", "MetricsConfig",
-    "OptimizerConfig", "PenaltyConfig", "SamplesConfig", "ScheduleConfig", "TrainConfig",
+    "NegativesConfig", "OptimizerConfig", "PenaltyConfig", "SamplesConfig", "ScheduleConfig", "TrainConfig",
 ]  # fmt: skip
 
 
@@ -108,6 +109,9 @@ class TrainConfig(RunConfig):
     class_loss: ClassLossConfig = field(default_factory=ClassLossConfig)
     """What is learned of classes, where a discriminator tells them apart."""
 
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+    """What a discriminator that is a classifier learns to call "none of these", beside what the generator draws."""
+
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     """The gradient penalties."""
 
@@ -169,6 +173,8 @@ class TrainConfig(RunConfig):
     def _check_classes(self) -> None:
         if self.micro_batches > 1 and self.class_loss.feature_matching:
             raise UserError("class_loss.feature_matching needs micro_batches 1: it matches the means of a whole batch")
+        if max(self.negatives.counts) and self.discriminator.network != "classifier":
+            raise UserError("negatives need a discriminator that can reject: discriminator.network classifier")
         if self.labels_per_class is None:
             return
         require_positive(labels_per_class=self.labels_per_class)

@@ -32,14 +32,16 @@ from gan.game import Game
 from gan.losses import Loss
 from gan.metrics.ruler import Ruler
 from gan.metrics.watch import Best, CollapseWatch
+from gan.negatives import Negatives
+from gan.networks.classifying_discriminator import ClassifyingDiscriminator
 from gan.networks.generator import Generator
 from gan.penalties import Penalty
 from gan.players import Players
 from gan.products import Products
 from gan.steps import discriminator_step, generator_step
 
-# What the randomness of a run is for: each use has a stream of its own, whatever the seed.
-_WEIGHTS, _LATENTS, _DISCRIMINATOR, _GENERATOR, _FLIPS, _LABELLED = 1, 2, 4, 5, 6, 7  # 3: see gan.products
+# What the randomness of a run is for: each use has a stream of its own, whatever the seed. 3 is in gan.products.
+_WEIGHTS, _LATENTS, _DISCRIMINATOR, _GENERATOR, _FLIPS, _LABELLED, _NEGATIVES = 1, 2, 4, 5, 6, 7, 8
 
 
 def train(
@@ -111,6 +113,11 @@ class Gan:
             self.state["best"] = self.best_so_far
         if self.game.adaptive is not None:
             self.state["augmentation"] = self.game.adaptive
+        self.negatives = None
+        if max(config.negatives.counts):
+            weight = config.class_loss.negatives_weight
+            self.negatives = Negatives(config.negatives, data, run.processes, weight=weight)
+            self.state["negatives"] = self.negatives
         run.watch(CollapseWatch().notice)
 
     def _take_data(self, data: Images) -> None:
@@ -148,6 +155,8 @@ class Gan:
             )
             if self.labelled is not None:
                 figures |= self._labelled_step(seen, progress, scaler.scale)
+            if self.negatives is not None:
+                figures |= self._negatives_step(seen, scaler.scale)
             figures |= self.players.update_discriminator(progress)
         # The fakes that the discriminator has learned from still hold the graph that the generator learns by.
         scaler, draws = run.scaler("generator"), self._draws(_GENERATOR, seen)
@@ -178,6 +187,15 @@ class Gan:
         return labelled_step(
             self.discriminator, images, labels, weight=self.config.class_loss.weight, scale=scale,
             autocast=self.run.precision.autocast,
+        )  # fmt: skip
+
+    def _negatives_step(self, seen: int, scale: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        assert self.negatives is not None and isinstance(self.discriminator, ClassifyingDiscriminator)
+        images, _ = self.batches.take(seen, self.config.batch_size)  # of all processes: starts are made of them
+        precision = self.run.precision
+        return self.negatives.step(
+            self.discriminator.classifier, images, seed_of(self.config.seed, _NEGATIVES, seen),
+            scale=scale, autocast=precision.autocast, bf16=precision.is_bf16,
         )  # fmt: skip
 
     def measure(self, ruler: Ruler) -> None:
