@@ -1,41 +1,27 @@
 """audit.html: the verdicts, the tables and the images behind every figure, on one page that needs nothing else.
 
-It is read on telephones and on desks, in the light and in the dark. Below a certain width a table's rows become blocks,
-each figure beside its own name; every word is then in the page, not in a title that only a mouse can find.
+How it is laid out: fooling/show/page.py.
 """
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-
-from einops import rearrange
-from PIL import Image
-from torch import Tensor
+from collections.abc import Sequence
 
 from fooling.audit.battery import OTHER_CLASSES
 from fooling.audit.examine import BUDGETS, RADIUS, Effort, Examination
 from fooling.audit.masking import Masking
-from fooling.audit.report import KIND, Cell, Share, judge_warnings, lines, seen, worst
+from fooling.audit.report import KIND, judge_warnings, lines, seen, worst
 from fooling.audit.verdict import verdict
-from fooling.images import to_uint8
 from fooling.show.layout import percent
+from fooling.show.page import Cell, Share, page, table, tiles
 
-_LONG = 14  # letters of a column's name, more than which leave no room for a second figure on a telephone
 _LEVELS = {"easily fooled": "easily", "can be fooled": "can", "hard to fool": "hard", "unclear": "unclear"}
 
 
 def audit_page(reports: Sequence[Examination], effort: Effort, *, seed: int) -> str:
     """The whole page as HTML, its pictures inside."""
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     parts = [
-        "<!doctype html><html lang=en><head><meta charset=utf-8>",
-        "<meta name=viewport content='width=device-width, initial-scale=1'>",
-        f"<title>Audit: {html.escape(', '.join(report.label for report in reports))}</title>",
-        f"<style>{style}</style></head><body style='--tile: {_tile_side(reports[0])}px'><main>",
         "<h1>How rubbish fools each classifier</h1>",
         "<h2>The verdict</h2><div class=cards>",
         *(_card(report, number) for number, report in enumerate(reports)),
@@ -49,15 +35,14 @@ def audit_page(reports: Sequence[Examination], effort: Effort, *, seed: int) -> 
         "<h2>Side by side</h2>",
         "<p class=hint>Means over all kinds of rubbish to start from. Lower is better, but where (+) says that higher"
         " is.</p>",
-        _table(
+        table(
             "", [report.label for report in reports], [(words, meaning, row) for words, meaning, row in lines(reports)]
         ),
     ]
     for number, report in enumerate(reports):
         parts += [f"<h2 id=network-{number}>{html.escape(report.label)}</h2>", _warnings(report), _strips(report)]
         parts += [_starts(report), _walks(report), _masking(report, report.masking) if report.masking else ""]
-    page = "\n".join(parts) + "</main></body></html>\n"
-    return page.replace(" %", "\u00a0%").replace("&gt;\u2009", "&gt;\u202f")  # a figure and its signs stay on one line
+    return page(f"Audit: {', '.join(report.label for report in reports)}", parts, tile=_tile_side(reports[0]))
 
 
 def _card(report: Examination, number: int) -> str:
@@ -101,7 +86,7 @@ def _strips(report: Examination) -> str:
                     for k in order]  # fmt: skip
         rubbish = f"{int(found.rubbish.sum())} of {len(found.targets)} became rubbish"
         parts += [f"<h4>From {html.escape(name)}</h4><p class=hint>{rubbish}</p>",
-                  _tiles(found.images[order], captions, f"climbed from {name}")]  # fmt: skip
+                  tiles(found.images[order], captions, f"climbed from {name}")]  # fmt: skip
     return "".join(parts)
 
 
@@ -139,7 +124,7 @@ def _starts(report: Examination) -> str:
     )
     explained = "".join(f"<div><dt>{word}</dt><dd>{meaning}</dd></div>" for word, meaning in terms)
     return (
-        f"<h3>From every kind of start</h3>{_table('start', header, rows)}<dl class='terms hint'>{explained}</dl>{hint}"
+        f"<h3>From every kind of start</h3>{table('start', header, rows)}<dl class='terms hint'>{explained}</dl>{hint}"
     )
 
 
@@ -154,14 +139,14 @@ def _walks(report: Examination) -> str:
     parts = [
         "<h3>Walk-outs</h3><p>A <dfn>walk</dfn> goes from a real image towards rubbish, as far as the classifier stays"
         " 99 % sure of the class.</p>",
-        _table("towards", ["median way", "longest way", "recognised at the end"], rows),
+        table("towards", ["median way", "longest way", "recognised at the end"], rows),
         "<p class=hint>0 % is the real image, 100 % the noise, the grey, the black or the image of another class that"
         " the walk goes to; recognised: the judge still sees the class where it ends. Under"
         " each image, how much of the way lies behind it.</p>",
     ]
     for name, walk in report.walks.items():
         captions, end = [(f"{share:.0%}", "") for share in walk.walked[:10].tolist()], KIND.get(name, name)
-        parts += [f"<h4>Towards {html.escape(end)}</h4>", _tiles(walk.images[:10], captions, f"walked towards {end}")]
+        parts += [f"<h4>Towards {html.escape(end)}</h4>", tiles(walk.images[:10], captions, f"walked towards {end}")]
     return "".join(parts)
 
 
@@ -189,56 +174,10 @@ def _masking(report: Examination, found: Masking) -> str:
         f" from uniform noise reached {len(found.gradient_classes)}.{transfer} The gradient is zero at"
         f" {found.without_gradient:.0%} of the starts. Noise gets to 99 % by sign steps, where no pixel may move"
         " further than:</p>"
-        + _table("room", ["success"], rows)
+        + table("room", ["success"], rows)
         + "<h4>Bred without gradients</h4>"
-        + _tiles(bred.images, captions, "bred")
+        + tiles(bred.images, captions, "bred")
     )
-
-
-def _table(corner: str, header: Sequence[str], rows: Iterable[tuple[str, str, Sequence[Cell]]]) -> str:
-    """Rows of words, what they mean, and cells. It says the roles, which a table laid out as blocks would lose."""
-    heads = "".join(f"<th scope=col role=columnheader>{html.escape(name)}</th>" for name in header)
-
-    def row(words: str, meaning: str, cells: Sequence[Cell]) -> str:
-        small = f"<small>{html.escape(meaning)}</small>" if meaning else ""
-        row = f"<tr role=row><th scope=row role=rowheader>{html.escape(words)}{small}</th>"
-        for name, value in zip(header, cells, strict=True):
-            bar = f" class=bar style='--share:{value:.0%}'" if isinstance(value, Share) else ""
-            label = f"<span class=of>{html.escape(name)}</span> " if len(header) > 1 else ""
-            row += f"<td role=cell{bar}>{label}{html.escape(str(value))}</td>"
-        return row + "</tr>"
-
-    long = " class=long" if max(map(len, header)) > _LONG else ""
-    return (
-        f"<div class=box role=region tabindex=0 aria-label='table'><table role=table{long}><thead role=rowgroup>"
-        f"<tr role=row><th scope=col role=columnheader>{corner}</th>{heads}</tr></thead><tbody role=rowgroup>"
-        + "".join(row(*each) for each in rows)
-        + "</tbody></table></div>"
-    )
-
-
-def _tiles(images: Tensor, captions: Sequence[tuple[str, str]], about: str) -> str:
-    """Images (n, c, h, w) side by side, as many as there is room for, each with its words and the judge's below."""
-    parts = []
-    for image, (words, judged) in zip(images, captions, strict=True):
-        kind = "rubbish" if judged == "rubbish" else "agrees"
-        below = f"<span class={kind}>{judged}</span>" if judged else ""
-        alt = html.escape(", ".join(filter(None, (about, words, judged))), quote=True)
-        parts.append(
-            f"<figure><img alt='{alt}' src='{_data_uri(image)}'><figcaption>{html.escape(words)}{below}</figcaption>"
-            "</figure>"
-        )
-    return f"<div class=tiles>{''.join(parts)}</div>"
-
-
-def _data_uri(image: Tensor) -> str:
-    """A PNG of an image (c, h, w), in 64 colours where it has any, of at most 256 pixels a side."""
-    pixels = rearrange(to_uint8(image), "c h w -> h w c").numpy()
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    picture.thumbnail((256, 256))
-    buffer = io.BytesIO()
-    (picture if picture.mode == "L" else picture.quantize(64)).save(buffer, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _tile_side(report: Examination) -> int:

@@ -14,16 +14,7 @@ from fooling.audit.examine import RADIUS, Examination
 from fooling.audit.verdict import verdict
 from fooling.show.figures import draw_gallery
 from fooling.show.layout import percent
-
-
-class Share(float):
-    """A share from 0 to 1, said in percent; "-" for NaN, where there is nothing to have a share of."""
-
-    def __str__(self) -> str:
-        return "-" if self != self else f"{float(self):.1%}"
-
-
-Cell = str | Share
+from fooling.show.page import Cell, Share
 
 # What it is, what it means (for the page), and the figure. A lower figure is better, but where (+) says otherwise.
 _LINES: tuple[tuple[str, str, Callable[[Examination], Cell]], ...] = (
