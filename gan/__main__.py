@@ -42,6 +42,12 @@ VERBS = {
         many_processes=True,
         first=("count", "cas", "ruler", "data.name", "data.folder", "seed", "output", "wandb.mode"),
     ),
+    "ladder": cli.Verb(
+        "gan.ladder.ladder:ladder",
+        "climb from a fooling image to a GAN, and measure every rung",
+        many_processes=True,
+        first=("name", "rungs", "data.name", "climbs", "samples", "seed", "threads", "wandb.mode"),
+    ),
 }  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""ladder.html: the whole ladder on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+
+from fooling.show.layout import with_article
+from fooling.show.page import Share, page, picture_uri, table, tiles
+from gan.ladder.rungs import Measured
+from gan.ladder.table import rows
+
+
+def ladder_page(measured: Sequence[Measured], picture: np.ndarray, *, ruled: str) -> str:
+    """The page as HTML, its pictures inside. picture: of ladder_picture. ruled: by what, how many were measured."""
+    heads = [f"{one.rung.number} {one.rung.name}" for one in measured]
+    parts = [
+        "<h1>From a fooling image to a GAN</h1>",
+        f"<p>{html.escape(_headline(measured))}</p>",
+        "<p>One critic, one data set. Rung by rung the adversary grows, from pixels to a network, and the critic learns"
+        " of it. Each column shows where climbs towards the ten classes end on that rung's critic, all from the same"
+        " noise in a row.</p>",
+        f"<p><img class=wide alt='what climbs draw, a row for each class and a column for each rung'"
+        f" src='{picture_uri(picture)}'></p>",
+        "<h2>The rungs</h2><dl class=terms>",
+        *(f"<div><dt>{head}</dt><dd>{html.escape(one.rung.words)}</dd></div>"
+          for head, one in zip(heads, measured, strict=True)),
+        "</dl>",
+        "<h2>Side by side</h2>",
+        f"<p class=hint>{html.escape(ruled)}. Higher is better where (+) says so, lower where (-) does.</p>",
+        table("", heads, [(words, meaning, cells) for words, meaning, cells in rows(measured)]),
+    ]  # fmt: skip
+    for head, one in zip(heads, measured, strict=True):
+        names = [f"{with_article(name)}" for name in one.critic.class_names[: len(one.climbs)]]
+        parts += [
+            f"<h2>{head}</h2><p>{html.escape(one.rung.words[:1].upper() + one.rung.words[1:])}.</p>",
+            "<h3>Climbed from noise</h3>",
+            tiles(one.climbs, [(name, "") for name in names], f"climbed on {one.rung.name}"),
+        ]
+        if one.samples is not None:
+            parts += ["<h3>Drawn by its generator</h3>"]
+            parts += [tiles(one.samples, [(name, "") for name in names], f"drawn by the generator of {one.rung.name}")]
+    return page("The ladder: from a fooling image to a GAN", parts)
+
+
+def _headline(measured: Sequence[Measured]) -> str:
+    """One sentence of the first rung, and of that on which a climb draws best."""
+    first, best = measured[0], max(measured, key=lambda one: _recognised(one))
+    words = f"Of the climbs that make the {first.rung.name} network 99 % sure, a judge recognises"
+    words += f" {Share(_recognised(first))}"
+    if best is first:
+        return words + "."
+    return (
+        f"{words}; of those on rung {best.rung.number}, {best.rung.name}, {Share(_recognised(best))}: to be called a"
+        f" digit by it, one has to draw one. It has {best.figures['accuracy']:.2%} of the test images right, the"
+        f" {first.rung.name} network {first.figures['accuracy']:.2%}."
+    )
+
+
+def _recognised(one: Measured) -> float:
+    value = one.figures["recognised"]
+    return value if value == value else 0.0
