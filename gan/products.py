@@ -18,6 +18,7 @@ from fooling.pretrained import Pretrained
 from fooling.run.run import Run
 from fooling.seeds import seed_of
 from fooling.show.grids import grid
+from gan.admission import admitting
 from gan.card import model_card
 from gan.config import TrainConfig
 from gan.latent import draw_latents, walk
@@ -26,6 +27,7 @@ from gan.networks.layer_table import layer_table
 
 _SAMPLES = 3  # a stream of randomness of its own, beside those of gan.training
 _MOST_COLUMNS = 20
+_ADMITTED = 10_000  # real images by which a classifier is told how much is real
 
 
 class Products:
@@ -108,7 +110,7 @@ class Products:
             self.average.save_pretrained(run.folder / "last_generator")
         if isinstance(discriminator, Pretrained):
             discriminator.save_pretrained(run.folder / "discriminator")
-        if (classifier := _classifier_of(discriminator)) is not None:
+        if (classifier := self._classifier_of(discriminator)) is not None:
             publish_classifier(run, config.data, classifier)
 
     def finish(self, discriminator: nn.Module) -> None:
@@ -124,10 +126,9 @@ class Products:
         for name, film in films.items():
             run.tracker.log_animation(name, film, step=seen)
         run.tracker.log_folder(f"{run.folder.name}-generator", "model", run.folder / "generator", run.summary())
-        if (classifier := _classifier_of(discriminator)) is not None:
+        if (classifier := self._classifier_of(discriminator)) is not None:
             test = held_out(self.config.data)
-            right = accuracy(_AmongClasses(classifier), test) if test else None
-            save_classifier(run, self.config.data, classifier, right)
+            save_classifier(run, self.config.data, classifier, accuracy(classifier, test) if test else None)
         run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
 
     def _walk(self, stops: int = 9, steps: int = 8) -> Iterator[np.ndarray]:
@@ -138,19 +139,9 @@ class Products:
         for frame in range(len(tour)):
             yield grid(generator.sample(latents=tour.roll(-frame, 0)[::steps], labels=labels), scale=None)
 
-
-def _classifier_of(discriminator: nn.Module) -> Classifier | None:
-    """The classifier that a discriminator is, if it is one."""
-    classifier = getattr(discriminator, "classifier", None)
-    return classifier if isinstance(classifier, Classifier) else None
-
-
-class _AmongClasses(nn.Module):
-    """A classifier's classes alone: what is real and what is not, nobody is sure of at the end of a good game."""
-
-    def __init__(self, classifier: Classifier):
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(images)[:, : self.classifier.num_classes]
+    def _classifier_of(self, discriminator: nn.Module) -> Classifier | None:
+        """The classifier that a discriminator is, if it is one, as others shall use it."""
+        classifier = getattr(discriminator, "classifier", None)
+        if not isinstance(classifier, Classifier):
+            return None
+        return admitting(classifier, self.batches.take(0, min(len(self.batches.images), _ADMITTED))[0].cpu())
