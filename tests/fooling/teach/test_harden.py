@@ -1,6 +1,7 @@
 """A classifier is taught what is nothing: by rounds and batch by batch, resumed exactly."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fooling.teach.losses import negatives_loss
 from fooling.teach.negatives import ClimbConfig, NegativesConfig
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "negatives:" in p.read_text())
+CONFIGS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if re.search("^negatives:", p.read_text(), re.M))
 QUIET = WandbConfig(mode="disabled")
 COMMAND = [
     "harden", "--model", "softmax", "--attack.count", 20, "--attack.steps", 10, "--attack.judge", "false",

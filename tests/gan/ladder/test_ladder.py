@@ -79,6 +79,15 @@ def test_the_page_can_be_read_on_a_desk_and_on_a_telephone_and_says_what_the_tab
             assert all(cell in words for cell in re.split(r" ?\| ?", line)[1:-1])
 
 
+@pytest.mark.parametrize("name", ["ladder", "ladder-quick"])
+def test_every_shipped_ladder_has_one_critic(name):
+    config = parse(LadderConfig, ["--config", name])
+    assert config.name == name
+    assert {config.plain.model, config.rounds.model, config.harden.model} == {"lenet"}
+    for rung in (config.generator, config.both, config.few):
+        assert rung.discriminator.network == "classifier" and rung.discriminator.classifier in ("lenet", None)
+
+
 def test_a_rung_whose_critic_is_no_classifier_is_refused():
     plain = LadderConfig()
     with pytest.raises(UserError, match=r"generator\.discriminator\.network must be classifier"):
