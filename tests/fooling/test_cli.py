@@ -247,7 +247,7 @@ def test_what_cannot_share_its_work_is_refused_before_anything_is_read(program, 
         f"error: `{program} {verb}` cannot share its work among 2 processes: start it on one, as `{program} {verb} "
     )
     read = "error: --config nowhere.yaml is neither a file nor one that ships"
-    assert capsys.readouterr().err.startswith(read if verb in ("train", "harden", "evaluate") else refused)
+    assert capsys.readouterr().err.startswith(read if verb in ("train", "harden", "evaluate", "ladder") else refused)
 
 
 @pytest.mark.parametrize("processes", [None, "", "1"])
