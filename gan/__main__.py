@@ -36,6 +36,11 @@ VERBS = {
         "find the latent that draws a given image",
         first=("image", "negative", "index", "starts", "steps", "seed", "data.name", "output", "wandb.mode"),
     ),
+    "playground": cli.Verb(
+        "gan.playground.playground:write_playground",
+        "write a page in which networks run: draw, fool them, watch a generator draw",
+        first=("models", "generator", "output", "open"),
+    ),
     "evaluate": cli.Verb(
         "gan.metrics.evaluate:evaluate",
         "measure generators against real images, side by side",
