@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -44,13 +44,18 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def page_of(opened: Browser, file: Path) -> Iterator[Page]:
-    """A file as a page. It may fetch nothing else; that, and an error of its own scripts, fails the test."""
+def page_of(opened: Browser, file: Path, address: str = "", **context: Any) -> Iterator[Page]:
+    """A file as a page. It may fetch nothing else; that, an error of its own scripts, and anything that it says to the
+    console, fails the test.
+
+    address: what follows the file in the page's address, such as "#top". context: as Browser.new_context takes it.
+    """
     errors: list[str] = []
-    page = opened.new_page()
+    page = opened.new_page(**context)
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text))
     page.on("request", lambda asked: None if asked.url.startswith(_LOCAL) else errors.append(asked.url))
-    page.goto(file.resolve().as_uri())
+    page.goto(file.resolve().as_uri() + address)
     yield page
     page.close()
     assert errors == []

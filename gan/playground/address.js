@@ -1,24 +1,15 @@
 // The state in the page's address, so that a link shows what one sees; and how the page begins.
 
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-function packed(pixels) {  // sixteen greys, three pixels in two letters
-  let text = "";
-  for (let i = 0; i < PIXELS; i += 3) {
-    const [a, b, c] = [0, 1, 2].map(k => Math.round(15 * (pixels[i + k] || 0)));
-    text += LETTERS[a << 2 | b >> 2] + LETTERS[(b & 3) << 4 | c];
-  }
-  return text;
+function packed(pixels) {  // sixteen greys, two pixels in a byte
+  const bytes = Array.from({length: PIXELS / 2}, (_, i) => Math.round(15 * pixels[2 * i]) << 4 | Math.round(15 * pixels[2 * i + 1]));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-function unpacked(text) {
-  const pixels = new Float32Array(PIXELS + 3);
-  for (let i = 0; i < text.length; i += 2) {
-    const first = LETTERS.indexOf(text[i]), second = LETTERS.indexOf(text[i + 1]), at = i / 2 * 3;
-    if (first < 0 || second < 0 || at >= PIXELS) return null;
-    pixels.set([first >> 2, (first & 3) << 2 | second >> 4, second & 15].map(grey => grey / 15), at);
-  }
-  return pixels.slice(0, PIXELS);
+function unpacked(text) {  // null where it is no drawing
+  try {
+    const bytes = fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return bytes.length === PIXELS / 2 ? Float32Array.from({length: PIXELS}, (_, i) => (bytes[i >> 1] >> (i & 1 ? 0 : 4) & 15) / 15) : null;
+  } catch { return null; }
 }
 
 function state() {
@@ -28,8 +19,7 @@ function state() {
     classes: wishes.classes.join("."), target: film.target, from: film.from, seed: film.seed, size: film.size, step: film.at,
   };
   if (GENERATOR && !asked.own) {
-    said.walk = [asked.from, asked.to, asked.way].join("_");
-    said.sum = [asked.minus, asked.plus, asked.strength].join("_");
+    said.walk = [asked.from, asked.to, asked.way, asked.minus, asked.plus, asked.strength].join("_");
   }
   return Object.entries(said).map(([name, value]) => `${name}=${value}`).join("&");
 }
@@ -67,11 +57,10 @@ function recall() {
   climbAll(said.has("step") ? whole(said.get("step"), MOST_STEPS + 1, 0) : undefined);
 
   if (!GENERATOR) return;
-  const [from, to, way] = (said.get("walk") || "").split("_"), [minus, plus, strength] = (said.get("sum") || "").split("_");
+  const [from, to, way, ...sum] = (said.get("walk") || "").split("_"), has = label => GENERATOR.drawn.includes(whole(label, NAMES.length));
   Object.assign(asked, {from: whole(from, GENERATOR.latents.length, 0), to: whole(to, GENERATOR.latents.length, 1), way: between(way, 0, 1, 0), plus: named("3")});
   walked();
-  if (!GENERATOR.drawn.includes(whole(minus, NAMES.length)) || !GENERATOR.drawn.includes(whole(plus, NAMES.length))) return;
-  Object.assign(asked, {minus: +minus, plus: +plus, strength: between(strength, 0, 4, 0)});
+  if (has(sum[0]) && has(sum[1])) Object.assign(asked, {minus: +sum[0], plus: +sum[1], strength: between(sum[2], 0, 4, 0)});
   showLatent();
 }
 

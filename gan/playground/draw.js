@@ -4,58 +4,53 @@ const drawing = {pixels: new Float32Array(PIXELS), source: {kind: "drawing"}, pa
 const pointer = {tool: "pen", at: null, cursor: {x: 14, y: 14}, byKey: false, down: null, edited: false};
 const wishes = {classes: [0, 0], maps: NETWORKS.map(() => [new Float32Array(PIXELS), new Float32Array(PIXELS)])};
 const MOST_PAST = 50;
-const bars = [], maps = [];
+const bars = [], maps = [], marks = [];
 
 function buildDraw() {
   for (const [number, net] of NETWORKS.entries()) {
-    const rows = net.names.map(name => {
-      const bar = make("i"), said = make("span", {class: "said"});
-      return {bar, said, row: make("div", {class: "row"}, make("span", {class: "name"}, name), make("span", {class: "track"}, bar), said)};
-    });
-    const verdict = make("p", {class: "reading"});
-    const chart = make("div", {class: "chart", role: "img"}, ...rows.map(({row}) => row));
+    const rows = net.names.map(name => make("div.row", {}, make("span", {}, name), make("span.track", {}, make("i")), make("span.hint")));
+    const verdict = make("p.reading"), chart = make("div", {}, ...rows);
+    chart.setAttribute("role", "img");
+    part("bars", number, make("p.hint", {}, net.rejects ? "may also say “none”" : `says one of ${NAMES.length} ${DATA.digits ? "digits" : "classes"}`), verdict, chart);
     bars.push({rows, verdict, chart});
-    $("bars").append(make("div", {class: `net net${number}`}, make("h3", {}, ...heading(net, number)), make("p", {class: "hint kind"}, net.rejects ? `may also say “none”` : `says one of ${NAMES.length}`), verdict, chart));
-
-    const pair = [0, 1].map(() => {
-      const canvas = picture(""), mark = make("i", {class: "mark", hidden: true}), caption = make("figcaption");
-      follow(canvas);
-      return {canvas, mark, caption, figure: make("figure", {}, make("div", {class: "slate"}, canvas, mark), caption)};
-    });
-    const scale = make("p", {class: "hint scale"});
+    const pair = [0, 1].map(() => ({canvas: picture(""), caption: make("figcaption")})), scale = make("p.hint");
+    part("maps", number, make("div.pair", {}, ...pair.map(({canvas, caption}) => make("figure", {}, marked(canvas), caption))), scale);
     maps.push({pair, scale});
-    $("maps").append(make("div", {class: `net net${number}`, role: "group", "aria-label": net.name},
-      make("h3", {}, ...heading(net, number)), make("div", {class: "pair"}, ...pair.map(({figure}) => figure)), scale));
   }
-  const ofClass = NAMES.map((_, label) => EXAMPLES.map((_, i) => i).filter(i => EXAMPLES[i].label === label));
-  for (const [label, some] of ofClass.entries()) {
+  for (const [label, name] of NAMES.entries()) {
+    const some = EXAMPLES.filter(example => example.label === label), small = picture(), button = make("button.picture", {type: "button"}, small);
     if (!some.length) continue;
-    const canvas = picture(""), button = make("button", {type: "button", class: "picture", "aria-label": `${withArticle(NAMES[label])} of the test images`}, canvas);
-    canvas.removeAttribute("role");
-    show(canvas, EXAMPLES[some[0]].pixels);
-    let next = 0;
-    button.onclick = () => {
-      put(EXAMPLES[some[next]].pixels, {kind: "example", index: some[next]});
-      next = (next + 1) % some.length;
-      show(canvas, EXAMPLES[some[next]].pixels);
+    call(button, `${withArticle(name)} of the test images`);
+    show(small, some[0].pixels);
+    button.onclick = () => {  // in turns
+      put(some[0].pixels, {kind: "example", index: EXAMPLES.indexOf(some[0])});
+      some.push(some.shift());
+      show(small, some[0].pixels);
     };
     $("examples").append(button);
   }
-  const random = make("button", {type: "button"}, "Noise");
-  random.onclick = () => { const seed = Math.floor(Math.random() * 10000); put(noise(seed), {kind: "noise", seed}); };
-  $("examples").append(random);
+  $("noise").onclick = () => { const seed = Math.floor(Math.random() * 10000); put(noise(seed), {kind: "noise", seed}); };
   for (const [k, id] of ["first", "second"].entries())
-    $(id).onchange = event => { wishes.classes[k] = +event.target.value; update(); changed(); };
-  for (const tool of ["pen", "rubber"]) $(tool).onclick = () => take(tool);
+    $(id).onchange = () => { wishes.classes[k] = +$(id).value; update(); changed(); };
+  for (const tool of ["pen", "rubber"])
+    $(tool).onclick = () => {
+      pointer.tool = tool;
+      for (const each of ["pen", "rubber"]) $(each).setAttribute("aria-pressed", each === tool);
+    };
   $("undo").onclick = undo;
   $("clear").onclick = () => put(new Float32Array(PIXELS), {kind: "drawing"});
   $("centre").onclick = () => put(centred(drawing.pixels), {kind: "drawing"});
+  $("slate").replaceWith(marked($("slate").cloneNode()));
   listen($("slate"));
 }
 
-function take(tool) {
-  pointer.tool = tool;
-  for (const each of ["pen", "rubber"]) $(each).setAttribute("aria-pressed", String(each === tool));
+// A picture of the drawing's pixels, on which the one that is pointed at is marked.
+function marked(canvas) {
+  const mark = make("i.mark", {hidden: true});
+  marks.push(mark);
+  canvas.addEventListener("pointermove", event => pointAt(placeOf(event, canvas)));
+  canvas.addEventListener("pointerleave", () => pointAt(pointer.byKey ? pointer.cursor : null));
+  return make("div.slate", {}, canvas, mark);
 }
 
 // ---- What is drawn
@@ -144,18 +139,12 @@ function placeOf(event, canvas) {
   return {x: (event.clientX - box.left) / box.width * SIDE - 0.5, y: (event.clientY - box.top) / box.height * SIDE - 0.5};
 }
 
-function follow(canvas) {  // the pixel under the pointer, on whichever picture
-  canvas.addEventListener("pointermove", event => pointAt(placeOf(event, canvas)));
-  canvas.addEventListener("pointerleave", () => pointAt(pointer.byKey ? pointer.cursor : null));
-}
-
 function pointAt(place) {
   pointer.at = place && {x: clamp(Math.round(place.x), 0, SIDE - 1), y: clamp(Math.round(place.y), 0, SIDE - 1)};
   showPixel();
 }
 
 function listen(slate) {
-  follow(slate);
   slate.addEventListener("pointerdown", event => {
     if (event.button) return;
     slate.setPointerCapture(event.pointerId);
@@ -205,19 +194,18 @@ const redraw = atNextFrame(update);
 // When the pen is lifted: the drawing is rounded to the sixteen greys that the page's address has room for.
 function settle() {
   if (drawing.source.kind === "drawing") drawing.pixels.forEach((ink, i) => { drawing.pixels[i] = Math.round(ink * 15) / 15; });
-  const off = DATA.digits && drawing.source.kind === "drawing" && isOff(drawing.pixels);
-  $("offer").textContent = off ? "This is not in the middle, or of an unusual size: Centre brings it where the networks know digits." : "";
+  const off = DATA.digits && drawing.source.kind === "drawing" && isOff(drawing.pixels), said = update();
+  $("offer").textContent = off ? "Off the middle, or of an unusual size: Centre puts it where the networks know digits." : "";
   $("centre").classList.toggle("main", off);
   $("undo").disabled = !drawing.past.length;
-  const said = update();
-  for (const [number, {chart}] of bars.entries()) {
-    const {name, names} = NETWORKS[number], sure = [...said[number].keys()].sort((a, b) => said[number][b] - said[number][a]);
-    chart.setAttribute("aria-label", `${name}: ${sure.slice(0, 3).map(k => `${names[k]} ${percent(said[number][k])}`).join(", ")}`);
-  }
-  const readings = NETWORKS.map((net, number) => `${net.name} reads ${reading(net.names, said[number])}`).join("; ");
-  $("slate").setAttribute("aria-label", `Drawing, 28 by 28 pixels: ${readings}`);
+  const readings = NETWORKS.map(({name, names}, number) => {
+    const sure = [...names.keys()].sort((a, b) => said[number][b] - said[number][a]).slice(0, 3);
+    call(bars[number].chart, sure.map(k => `${names[k]} ${percent(said[number][k])}`).join(", "));
+    return `${name} reads ${reading(names, said[number])}`;
+  }).join("; ");
+  call($("slate"), `Drawing, 28 by 28 pixels: ${readings}`);
   say(readings);
-  drawingChanged();
+  if (film.from === "drawing") begin();
   changed();
 }
 
@@ -227,10 +215,10 @@ function update() {
   for (const [number, net] of NETWORKS.entries()) {
     const probabilities = look(net, pixels), {rows, verdict} = bars[number], best = likeliest(probabilities);
     said.push(probabilities);
-    rows.forEach(({row, bar, said}, k) => {
-      bar.style.transform = `scaleX(${probabilities[k]})`;
-      said.textContent = probabilities[k] >= 0.005 ? percent(probabilities[k]) : "";
-      row.classList.toggle("best", k === best);
+    rows.forEach((row, k) => {
+      row.children[1].firstChild.style.transform = `scaleX(${probabilities[k]})`;
+      row.lastChild.textContent = probabilities[k] >= 0.005 ? percent(probabilities[k]) : "";
+      row.firstChild.className = k === best ? "best" : "";
     });
     verdict.textContent = reading(net.names, probabilities);
     let limit = 0;
@@ -239,10 +227,10 @@ function update() {
       for (const value of wishes.maps[number][k]) limit = Math.max(limit, Math.abs(value));
     }
     for (const [k, label] of wishes.classes.entries()) {
-      const values = wishes.maps[number][k], {canvas, caption} = maps[number].pair[k];
+      const values = wishes.maps[number][k], {canvas, caption} = maps[number].pair[k], name = `more of ${withArticle(NAMES[label])}`;
       paint(canvas, i => diverging(limit && values[i] / limit, pixels[i]));
-      caption.textContent = `more of ${withArticle(NAMES[label])}`;
-      canvas.setAttribute("aria-label", `What would make it more of ${withArticle(NAMES[label])} to ${net.name}`);
+      caption.textContent = name;
+      call(canvas, `What would make it ${name}`);
     }
     maps[number].scale.textContent = `strongest: ±${limit.toPrecision(2)}`;
   }
@@ -251,13 +239,13 @@ function update() {
 }
 
 function showPixel() {
-  for (const mark of [...document.querySelectorAll("#draw .mark")]) {
-    mark.hidden = !pointer.at;
-    if (pointer.at) { mark.style.left = `${pointer.at.x / SIDE * 100}%`; mark.style.top = `${pointer.at.y / SIDE * 100}%`; }
+  const {at} = pointer;
+  for (const mark of marks) {
+    mark.hidden = !at;
+    if (at) Object.assign(mark.style, {left: `${at.x / SIDE * 100}%`, top: `${at.y / SIDE * 100}%`});
   }
-  if (!pointer.at) { $("pixel").textContent = "Point at a pixel to see its numbers."; return; }
-  const {x, y} = pointer.at, i = y * SIDE + x;
-  const numbers = NETWORKS.map((net, number) => `${net.name}: `
+  const i = at && at.y * SIDE + at.x, numbers = NETWORKS.map(({name}, number) => `${name}: `
     + wishes.classes.map((label, k) => `${NAMES[label]} ${signed(wishes.maps[number][k][i])}`).join(", "));
-  $("pixel").textContent = `Row ${y + 1}, column ${x + 1}, ${Math.round(drawing.pixels[i] * 100)} % white. ${numbers.join("; ")}`;
+  $("pixel").textContent = !at ? "Point at a pixel to see its numbers."
+    : `Row ${at.y + 1}, column ${at.x + 1}, ${Math.round(drawing.pixels[i] * 100)} % white. ${numbers.join("; ")}`;
 }

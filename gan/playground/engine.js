@@ -23,26 +23,25 @@ const area = ([c, h, w]) => c * h * w;
 // A big image is seen through patches, one for each pixel of a small one. gather: each channel of the small image is a
 // weighted sum over the patch (a convolution; of a single patch that is all, a dense layer). scatter, its transpose:
 // each pixel of the small image adds its weights to the patch. Each is the other's gradient.
-function patches({big, small, size, stride, pad}, weight) {
-  const [channels, height, width] = big, [rows, down, across] = small;
+function patches(small, {big, size, stride, pad}, take) {
+  const [channels, height, width] = big, [rows, down, across] = small, weight = take(rows * channels * size ** 2);
   const h = height + 2 * pad, w = width + 2 * pad, count = down * across, length = channels * size * size;
-  const offsets = new Int32Array(length), starts = new Int32Array(count);
-  for (let i = 0, c = 0; c < channels; c++)
-    for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) offsets[i++] = (c * h + y) * w + x;
-  for (let p = 0; p < count; p++)
-    starts[p] = Math.floor(p / across) * stride * w + p % across * stride;
+  const offsets = new Int32Array(length), starts = new Int32Array(count), inside = new Int32Array(area(big));
+  const indices = (into, side, across, place) => {  // where in the framed image: each pixel of a patch, of the big image
+    for (let i = 0; i < into.length; i++)
+      into[i] = (Math.floor(i / side / across) * h + Math.floor(i / across) % side + place) * w + i % across + place;
+  };
+  indices(offsets, size, size, 0);
+  indices(inside, height, width, pad);
+  for (let p = 0; p < count; p++) starts[p] = (Math.floor(p / across) * w + p % across) * stride;
   const framed = new Float32Array(channels * h * w), inner = pad ? new Float32Array(area(big)) : framed;
   const patch = new Float64Array(length), result = new Float32Array(area(small));
 
-  function copyRows(from, to, fromStart, fromWidth, toStart, toWidth, fromHeight, toHeight) {
-    for (let c = 0; c < channels; c++) for (let y = 0; y < height; y++) {
-      const a = (c * fromHeight + y) * fromWidth + fromStart, b = (c * toHeight + y) * toWidth + toStart;
-      for (let x = 0; x < width; x++) to[b + x] = from[a + x];
-    }
-  }
-
   function gather(image, bias) {
-    if (pad) copyRows(image, framed, 0, width, pad * w + pad, w, height, h);
+    if (pad) {
+      framed.fill(0);  // the margin may hold what a scatter has left there
+      for (let i = 0; i < inside.length; i++) framed[inside[i]] = image[i];
+    }
     const from = pad ? framed : image;
     for (let p = 0; p < count; p++) {
       const start = starts[p];
@@ -86,7 +85,7 @@ function patches({big, small, size, stride, pad}, weight) {
       }
       if (touched) for (let k = 0, start = starts[p]; k < length; k++) framed[start + offsets[k]] += patch[k];
     }
-    if (pad) copyRows(framed, inner, pad * w + pad, w, 0, width, h, height);
+    if (pad) for (let i = 0; i < inside.length; i++) inner[i] = framed[inside[i]];
     if (bias) for (let c = 0, i = 0; c < channels; c++) for (let n = height * width; n--;) inner[i++] += bias[c];
     return inner;
   }
@@ -95,14 +94,12 @@ function patches({big, small, size, stride, pad}, weight) {
 
 // Each kind of layer, from what it is to its forward and backward pass. length: of what comes in.
 const KINDS = {
-  gather(layer, length, take) {
-    const {gather, scatter} = patches(layer, take(layer.small[0] * layer.big[0] * layer.size ** 2));
-    const bias = take(layer.small[0]);
-    return {length: area(layer.small), forward: x => gather(x, bias), backward: d => scatter(d)};
+  gather({small, ...layer}, _, take) {
+    const {gather, scatter} = patches(small, layer, take), bias = take(small[0]);
+    return {length: area(small), forward: x => gather(x, bias), backward: d => scatter(d)};
   },
-  scatter(layer, length, take) {
-    const {gather, scatter} = patches(layer, take(layer.small[0] * layer.big[0] * layer.size ** 2));
-    const bias = take(layer.big[0]);
+  scatter({small, ...layer}, _, take) {
+    const {gather, scatter} = patches(small, layer, take), bias = take(layer.big[0]);
     return {length: area(layer.big), forward: x => scatter(x, bias), backward: d => gather(d)};
   },
   affine({scale, shift}, length) {

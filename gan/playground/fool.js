@@ -1,35 +1,36 @@
 // The second panel: climb each network's log-probability of a class, in lockstep, and look at the film of it.
 
 const SURE = 0.99, MOST_STEPS = 500;
+// A track is a network's climb: {name, names, net, what, target, images, probabilities, success}.
 const film = {from: "noise", seed: 0, target: 0, size: 0.02, tracks: [], at: 0, version: 0, playing: false};
 const views = [];
 
 function buildFool() {
+  const sets = (name, value) => { film[name] = value; begin(); changed(); };
+  const shows = at => { pause(); film.at = at; showFilm(); changed(); };
   for (const [label, name] of NAMES.entries()) {
-    const input = make("input", {type: "radio", name: "target", value: String(label)});
-    input.onchange = () => { film.target = label; begin(); changed(); };
+    const input = make("input", {type: "radio", name: "target", value: label, onchange: () => sets("target", label)});
     $("targets").append(make("label", {}, input, make("span", {}, name)));
   }
-  for (const input of document.getElementsByName("from"))
-    input.onchange = () => { film.from = input.value; begin(); changed(); };
-  $("seed").onchange = () => { film.seed = clamp(Math.round(+$("seed").value) || 0, 0, 9999); begin(); changed(); };
-  $("size").oninput = () => { film.size = +$("size").value; begin(); changed(); };
+  for (const input of document.getElementsByName("from")) input.onchange = () => sets("from", input.value);
+  $("seed").onchange = () => sets("seed", clamp(Math.round(+$("seed").value) || 0, 0, 9999));
+  $("size").oninput = () => sets("size", +$("size").value);
   $("play").onclick = () => film.playing ? pause() : play();
-  $("one").onclick = () => { pause(); stepOn(); if (isOver()) finish(); changed(); };
-  $("again").onclick = () => { pause(); film.at = 0; showFilm(); changed(); };
-  $("step").oninput = () => { pause(); film.at = +$("step").value; showFilm(); changed(); };
+  $("one").onclick = () => { pause(); if (!stepOn()) finish(); changed(); };
+  $("again").onclick = () => shows(0);
+  $("step").oninput = () => shows(+$("step").value);
   for (const [number, net] of NETWORKS.entries()) {
-    const canvas = picture(""), change = picture(`What has been changed for ${net.name}`);
-    const verdict = make("p", {class: "reading"}), caption = make("figcaption", {class: "hint"});
-    views.push({canvas, change, verdict, caption, line: svg("polyline", {class: `net${number}`}), words: make("p")});
-    $("tracks").append(make("div", {class: `net net${number}`}, make("h3", {}, ...heading(net, number)),
-      make("div", {class: "slate"}, canvas), verdict, make("figure", {class: "change"}, change, caption)));
-    $("words").append(views[number].words);
+    const view = {canvas: picture(""), change: picture(`What has been changed for ${net.name}`), words: make("p"),
+      verdict: make("p.reading"), caption: make("figcaption.hint"), line: svg("polyline", {class: `net${number}`})};
+    views.push(view);
+    part("tracks", number, view.canvas, view.verdict, make("figure.change", {}, view.change, view.caption));
+    $("words").append(view.words);
   }
-  const level = y => 29 - 28 * y;
-  $("curve").append(svg("path", {class: "grid", d: [0, 0.5, 1].map(y => `M0 ${level(y)}H100`).join("")}),
+  $("curve").append(svg("path", {class: "grid", d: [0, 0.5, 1].map(p => `M0 ${level(p)}H100`).join("")}),
     svg("path", {class: "goal", d: `M0 ${level(SURE)}H100`}), ...views.map(({line}) => line), svg("path", {class: "now", id: "now"}));
 }
+
+const level = p => 29 - 28 * p;
 
 function svg(tag, attributes) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -40,46 +41,45 @@ function svg(tag, attributes) {
 const stepsOf = track => track.images.length - 1;
 const longest = () => Math.max(...film.tracks.map(stepsOf));
 const isDone = track => track.success || stepsOf(track) >= MOST_STEPS;
-const isOver = () => film.tracks.every(isDone) && film.at >= longest();
-const frame = track => Math.min(film.at, stepsOf(track));
+const areDone = () => film.tracks.every(isDone);
 
-function drawingChanged() {
-  if (film.from === "drawing") begin();
-}
-
-// A new film, at its start.
-function begin() {
+function begin() {  // a new film, at its start
+  const noisy = film.from === "noise", start = noisy ? noise(film.seed) : drawing.pixels.slice(), {target} = film;
   pause();
-  const start = film.from === "noise" ? noise(film.seed) : drawing.pixels.slice();
-  const what = film.from === "noise" ? "uniform noise" : whatIsDrawn();
   film.version++;
   film.at = 0;
   film.tracks = NETWORKS.map(net => {
-    const probabilities = look(net, start);
-    return {net, what, names: net.names, target: film.target, images: [start], probabilities: [probabilities], success: probabilities[film.target] >= SURE};
+    const track = {name: net.name, names: net.names, net, what: noisy ? "uniform noise" : whatIsDrawn(), target, images: [], probabilities: []};
+    return arrive(track, start);
   });
   showFilm();
 }
 
+function arrive(track, image) {
+  const probabilities = look(track.net, image);
+  track.images.push(image);
+  track.probabilities.push(probabilities);
+  track.success = probabilities[track.target] >= SURE;
+  return track;
+}
+
 // One step of one network up its log-probability: by its size, in the sign of the gradient.
 function climb(track, size) {
-  const {net, images, probabilities, target} = track, image = images[images.length - 1];
-  const slope = gradient(net, image, ofLogProbability, target), step = Math.fround(size);
-  const next = image.map((value, i) => clamp(Math.fround(value + step * Math.sign(slope[i])), 0, 1));
-  images.push(next);
-  probabilities.push(look(net, next));
-  track.success = probabilities[probabilities.length - 1][target] >= SURE;
+  const image = track.images[stepsOf(track)], slope = gradient(track.net, image, ofLogProbability, track.target);
+  const step = Math.fround(size);
+  arrive(track, image.map((value, i) => clamp(Math.fround(value + step * Math.sign(slope[i])), 0, 1)));
 }
 
 function advance() {  // all networks by one step; whether there is more to climb
   for (const track of film.tracks) if (!isDone(track)) climb(track, film.size);
-  return !film.tracks.every(isDone);
+  return !areDone();
 }
 
-function stepOn() {
+function stepOn() {  // on in the film, which grows where it ends; whether there is more of it
   if (film.at >= longest()) advance();
   film.at = Math.min(film.at + 1, longest());
   showFilm();
+  return film.at < longest() || !areDone();
 }
 
 // Climbs to the end without showing the way, and then shows one step of it, or the end.
@@ -93,17 +93,17 @@ function climbAll(at) {
 }
 
 function play() {
-  if (isOver()) film.at = 0;
+  if (film.at >= longest() && areDone()) film.at = 0;
   film.playing = true;
   $("play").textContent = "Pause";
   if (calm()) return climbAll();
-  let last = -Infinity;
-  const tick = now => {
-    if (!film.playing) return;
-    if (!$("slowly").checked || now - last > 150) { last = now; stepOn(); }
-    if (isOver()) finish(); else requestAnimationFrame(tick);
-  };
-  requestAnimationFrame(tick);
+  let last = 0;
+  const {version} = film, goesOn = () => film.playing && version === film.version;
+  atEachFrame(now => {
+    if (!goesOn() || $("slowly").checked && now - last < 150) return goesOn();
+    last = now;
+    return stepOn();
+  }, () => { if (goesOn()) finish(); });
 }
 
 function pause() {
@@ -114,42 +114,32 @@ function pause() {
 function finish(quietly) {
   pause();
   showFilm();
-  if (!quietly) say(film.tracks.map((track, number) => `${NETWORKS[number].name}: ${storyOf(track)}`).join(". "));
+  if (!quietly) say(film.tracks.map(track => `${track.name}: ${storyOf(track)}`).join(". "));
   changed();
 }
 
 function showFilm() {
-  const end = longest();
+  const end = longest(), share = k => 100 * k / Math.max(end, 1);
   for (const [number, track] of film.tracks.entries()) {
-    const {canvas, change, verdict, caption, line, words} = views[number], k = frame(track), {net} = track;
+    const {canvas, change, verdict, caption, line, words} = views[number], k = Math.min(film.at, stepsOf(track));
+    const said = reading(track.names, track.probabilities[k]), [first] = track.images;
+    const changes = track.images[k].map((value, i) => value - first[i]), most = Math.max(...changes.map(Math.abs)) || 1;
     show(canvas, track.images[k]);
-    const said = reading(net.names, track.probabilities[k]);
+    call(canvas, `Step ${k}: ${said}`);
     verdict.textContent = said;
-    canvas.setAttribute("aria-label", `For ${net.name}, step ${k}: ${said}`);
-    const times = enlarged(track);
-    paint(change, i => Array(3).fill(clamp(127.5 + 255 * times * (track.images[k][i] - track.images[0][i]), 0, 255)));
-    caption.textContent = `${times > 1 ? `change ×\u00a0${times}` : "change"}${film.from === "drawing" ? ": still the same to you?" : ""}`;
-    line.setAttribute("points", track.probabilities.map((p, s) => `${100 * s / Math.max(end, 1)},${29 - 28 * p[film.target]}`).join(" "));
-    const whole = isDone(track) && k === stepsOf(track);
-    words.replaceChildren(...heading(net, number), whole ? `: ${storyOf(track)}.` : `: step ${k}, ${said}.`);
+    show(change, changes.map(value => 0.5 + value / most / 2));
+    caption.textContent = `change: ${film.from === "drawing" ? "still the same to you?" : "grey is none"}`;
+    line.setAttribute("points", track.probabilities.map((p, step) => `${share(step)},${level(p[track.target])}`).join(" "));
+    words.replaceChildren(...heading(track.name, number), `: ${isDone(track) && k === stepsOf(track) ? storyOf(track) : `step ${k}, ${said}`}.`);
   }
-  $("now").setAttribute("d", `M${100 * film.at / Math.max(end, 1)} 0V30`);
-  $("step").max = end;
-  $("step").value = film.at;
+  $("now").setAttribute("d", `M${share(film.at)} 0V30`);
+  Object.assign($("step"), {max: end, value: film.at});
   $("step-said").textContent = `Step ${film.at}`;
   $("last-step").textContent = `step ${end}`;
-  $("size-said").textContent = film.size.toFixed(3).replace(/0$/, "");
-  $("fool").dataset.state = film.tracks.every(isDone) ? "done" : "climbing";
-  for (const [name, group] of [["target", String(film.target)], ["from", film.from]])
-    for (const input of document.getElementsByName(name)) input.checked = input.value === group;
-  $("seed").value = film.seed;
-  $("seed").disabled = film.from !== "noise";
+  $("size-said").textContent = +film.size.toFixed(3);
+  $("fool").dataset.state = areDone() ? "done" : "climbing";
+  for (const name of ["target", "from"])
+    for (const input of document.getElementsByName(name)) input.checked = input.value === String(film[name]);
+  Object.assign($("seed"), {value: film.seed, disabled: film.from !== "noise"});
   $("size").value = film.size;
-}
-
-// How many times a change has to be enlarged to be seen, a round number.
-function enlarged({images}) {
-  const sizes = images[images.length - 1].map((value, i) => Math.abs(value - images[0][i])).sort();
-  const large = sizes[Math.floor(0.97 * PIXELS)];
-  return [50, 20, 10, 5, 3, 2].find(times => large && times * large <= 0.5) || 1;
 }

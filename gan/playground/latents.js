@@ -39,7 +39,7 @@ function buildLatents() {
   const drawn = GENERATOR.drawn.map(label => NAMES[label]);
   for (const id of ["minus", "plus"]) {
     choices($(id), drawn, 0);
-    $(id).onchange = () => { asked[id] = GENERATOR.drawn[$(id).value]; drawIt("sum"); };
+    $(id).onchange = () => { asked[id] = GENERATOR.drawn[$(id).value]; drawIt(); };
   }
   choices($("wanted"), NAMES, 3);
   choices($("critic"), NETWORKS.map(net => net.name), NETWORKS.length - 1);
@@ -50,14 +50,14 @@ function buildLatents() {
       walked();
     };
   $("walk").oninput = () => { asked.way = +$("walk").value; walked(); };
-  $("strength").oninput = () => { asked.strength = +$("strength").value; drawIt("sum"); };
+  $("strength").oninput = () => { asked.strength = +$("strength").value; drawIt(); };
   $("climb").onclick = climbLatent;
   $("take").onclick = () => {
     put(pictureOf(latent()).map(value => clamp(value, 0, 1)), {kind: "drawing"});
     $("slate").scrollIntoView({block: "center", behavior: calm() ? "auto" : "smooth"});
     $("slate").focus({preventScroll: true});
   };
-  $("save-walk").onclick = () => download(new Blob([filmOfLatents()], {type: "image/gif"}), "latents.gif");
+  $("save-climb").onclick = () => downloadFilm(titleOf(asked.film), [asked.film], "climb-of-latents");
   $("numbers").ontoggle = showNumbers;
 }
 
@@ -67,12 +67,11 @@ function walked() {  // "this" is what the first network takes it for, as long a
   const read = likeliest(look(NETWORKS[0], pictureOf(base())).slice(0, NAMES.length));
   if (GENERATOR.drawn.includes(read)) asked.minus = read;
   if (asked.plus === asked.minus) asked.plus = GENERATOR.drawn.find(label => label !== asked.minus);
-  drawIt("walk");
+  drawIt();
 }
 
-function drawIt(did) {
+function drawIt() {
   asked.climbing = false;
-  if (did) asked.film = did;
   showLatent();
   changed();
 }
@@ -81,11 +80,11 @@ function showLatent() {
   const image = pictureOf(latent()), {drawn, latents} = GENERATOR;
   const said = NETWORKS.map(net => reading(net.names, look(net, image)));
   show($("drawn"), image);
-  $("drawn").setAttribute("aria-label", `What the generator draws: ${said.map((words, n) => `${NETWORKS[n].name} reads ${words}`).join("; ")}`);
-  $("drawn-read").replaceChildren(...NETWORKS.map((net, n) => make("span", {}, ...heading(net, n), `: ${said[n]}`)));
+  call($("drawn"), `What the generator draws: ${NETWORKS.map((net, n) => `${net.name} reads ${said[n]}`).join("; ")}`);
+  $("drawn-read").replaceChildren(...NETWORKS.map((net, n) => make("span", {}, ...heading(net.name, n), `: ${said[n]}`)));
   for (const [id, number] of [["walk-from", asked.from], ["walk-to", asked.to]]) {
     show($(id).firstElementChild, pictureOf(latents[number]));
-    $(id).setAttribute("aria-label", `${id === "walk-from" ? "From" : "To"} sample ${number}: another one`);
+    call($(id), `${id === "walk-from" ? "From" : "To"} sample ${number}: another one`);
   }
   $("walk").value = asked.way;
   $("strength").value = asked.strength;
@@ -116,9 +115,8 @@ function climber(net, target, z) {
 }
 
 function climbLatent() {
-  const net = NETWORKS[+$("critic").value], target = +$("wanted").value, z = latent().slice();
-  const track = {name: net.name, names: net.names, what: "a generated image", target, images: [], probabilities: [], success: false};
-  const step = climber(net, target, z);
+  const net = NETWORKS[+$("critic").value], target = +$("wanted").value, z = latent().slice(), step = climber(net, target, z);
+  const track = {name: net.name, names: net.names, what: "a generated image", target, images: [], probabilities: []};
   Object.assign(asked, {own: z, strength: 0, climbing: true, film: track});
   const more = () => {
     if (asked.film !== track || !asked.climbing) return false;
@@ -126,31 +124,16 @@ function climbLatent() {
     track.images.push(image);
     track.probabilities.push(probabilities);
     track.success = arrived;
-    return !arrived && stepsOf(track) < MOST_STEPS;
+    return asked.climbing = !arrived && stepsOf(track) < MOST_STEPS;
   };
   const done = () => {
-    if (asked.film !== track || !asked.climbing) return;
-    asked.climbing = false;
+    if (asked.film !== track) return;
     showLatent();
+    $("save-climb").disabled = false;
     $("climb-said").textContent = storyOf(track).replace(/ that moved.*/, ".");
     say($("climb-said").textContent);
   };
-  if (calm()) return inSlices(more, done);
-  const tick = () => {
-    const goesOn = more();
-    if (asked.film === track) showLatent();
-    if (goesOn) requestAnimationFrame(tick); else done();
-  };
-  tick();
-}
-
-function filmOfLatents() {
-  if (asked.film && asked.film.images) return gifOf(titleOf(asked.film), [asked.film]);
-  const net = NETWORKS[NETWORKS.length - 1], walk = asked.film !== "sum" || !asked.strength;
-  const images = Array.from({length: 25}, (_, k) => pictureOf(walk
-    ? between(GENERATOR.latents[asked.from], GENERATOR.latents[asked.to], k / 24) : latent(asked.strength * k / 24)));
-  const title = walk ? `From sample ${asked.from} to sample ${asked.to}` : `${capital(withArticle(NAMES[asked.minus]))} becomes ${withArticle(NAMES[asked.plus])}`;
-  return gifOf(title, [{name: net.name, names: net.names, images, probabilities: images.map(image => look(net, image))}]);
+  if (calm()) inSlices(more, done); else atEachFrame(() => { const goesOn = more(); showLatent(); return goesOn; }, done);
 }
 
 function showNumbers() {  // a slider for each, made when somebody wants to see them
@@ -158,12 +141,13 @@ function showNumbers() {  // a slider for each, made when somebody wants to see 
   const z = latent();
   if (!$("raw").childElementCount)
     for (const i of z.keys()) {
-      const input = make("input", {type: "range", min: "-3", max: "3", step: "0.05", "aria-label": `Number ${i + 1}`});
+      const input = make("input", {type: "range", min: -3, max: 3, step: 0.05});
+      call(input, `Number ${i + 1}`);
       input.oninput = () => {
         const own = latent().slice();
         own[i] = +input.value;
         Object.assign(asked, {own, strength: 0});
-        drawIt("walk");
+        drawIt();
       };
       $("raw").append(input);
     }

@@ -17,18 +17,33 @@ function fromBytes(bytes, number) {
   return Float32Array.from(bytes.subarray(number * PIXELS, (number + 1) * PIXELS), byte => byte / 255);
 }
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes))
-    if (typeof value === "string") element.setAttribute(name, value); else element[name] = value;
+const call = (element, name) => element.setAttribute("aria-label", name);  // for those who hear the page
+const say = text => { $("said").textContent = text; };  // to them
+
+function make(what, properties = {}, ...children) {  // what: "tag" or "tag.class"
+  const [tag, style = ""] = what.split("."), element = Object.assign(document.createElement(tag), properties, {className: style});
   element.append(...children);
   return element;
 }
 
-const picture = label => make("canvas", {width: SIDE, height: SIDE, role: "img", "aria-label": label});
+function picture(name) {
+  const canvas = make("canvas", {width: SIDE, height: SIDE});
+  if (name === undefined) return canvas;
+  canvas.setAttribute("role", "img");
+  call(canvas, name);
+  return canvas;
+}
 
 function choices(select, names, chosen) {
-  select.replaceChildren(...names.map((name, k) => make("option", {value: String(k), selected: k === chosen}, name)));
+  select.replaceChildren(...names.map((name, k) => make("option", {value: k, selected: k === chosen}, name)));
+}
+
+// A network's part of a panel, under its name.
+function part(where, number, ...children) {
+  const {name} = NETWORKS[number], box = make(`div.net net${number}`, {}, make("h3", {}, ...heading(name, number)), ...children);
+  box.setAttribute("role", "group");
+  call(box, name);
+  $(where).append(box);
 }
 
 // What a network says of an image. Whoever wants a gradient asks for it before the network has seen another image.
@@ -77,15 +92,7 @@ function diverging(value, backdrop) {  // value from -1 to 1; backdrop, from 0 t
   return from.map((c, k) => c + (to[k] - c) * t + through * (1 - size));
 }
 
-function heading(net, number) {
-  return [make("i", {class: `dot net${number}`}), make("b", {}, net.name)];
-}
-
-let saying = 0;
-function say(text) {  // to those who hear the page
-  clearTimeout(saying);
-  saying = setTimeout(() => { $("said").textContent = text; }, 100);
-}
+const heading = (name, number) => [make(`i.dot net${number}`), make("b", {}, name)];
 
 // Calls it at the next frame, once, however often it was asked for until then.
 function atNextFrame(callback) {
@@ -94,6 +101,11 @@ function atNextFrame(callback) {
     if (!asked) requestAnimationFrame(() => { asked = false; callback(); });
     asked = true;
   };
+}
+
+// Calls it at every frame for as long as it says that there is more.
+function atEachFrame(more, done) {
+  requestAnimationFrame(now => { if (more(now)) atEachFrame(more, done); else done(); });
 }
 
 // Does a long computation in slices, so that the page stays alive: `more` does a bit, and says whether there is more.
