@@ -23,6 +23,9 @@ def test_the_shipped_configurations_are_in_the_wheel_and_found_from_anywhere(tmp
     done = subprocess.run(command, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True)
     told, shipped = yaml.safe_load(done.stdout), yaml.safe_load((ROOT / "configs" / "debug.yaml").read_text())
     assert shipped["name"] == told["name"] == "debug" and told["generator"]["width"] == shipped["generator"]["width"]
+    parts = ROOT / "gan" / "playground"
+    packed = {file.name for file in (tmp_path / "installed" / "gan" / "playground").iterdir()}
+    assert packed >= {file.name for file in parts.iterdir() if file.suffix in (".html", ".css", ".js", ".py")}
     inside = {file.name for file in (tmp_path / "installed" / "fooling" / "configs").iterdir()}
     assert inside == {file.name for file in (ROOT / "configs").iterdir()}
     where = "import fooling; print(fooling.__file__)"

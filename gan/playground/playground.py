@@ -197,7 +197,7 @@ def _of_generator(generator: Generator, reader: nn.Module) -> dict[str, Any]:
 def _page(data: Mapping[str, Any]) -> str:
     """The parts put together. What is drawn from outside is escaped, and nothing runs but what is named by its hash."""
     style, script = _part("page.css"), "".join(_part(f"{name}.js") for name in _SCRIPTS)
-    script = re.sub(r"^ +|^ *//.*\n|  //.*|^\n", "", script, flags=re.MULTILINE)  # less what is for readers of the source
+    script = re.sub(r"^ +|^ *//.*\n|  //.*|^\n", "", script, flags=re.MULTILINE)  # what is for its readers
     allowed = [
         "default-src 'none'", f"script-src {_hash(script)}", f"style-src {_hash(style)}", "img-src data:",
         "base-uri 'none'", "form-action 'none'",
