@@ -27,23 +27,28 @@ function state() {
 let ready = false, waiting = 0;
 function changed() {  // a moment later: browsers allow a page only so many addresses a minute
   clearTimeout(waiting);
-  if (ready) waiting = setTimeout(() => history.replaceState(null, "", `#${state()}`), 300);
+  if (ready) waiting = setTimeout(remember, 300);
 }
+
+function remember() {
+  try { history.replaceState(null, "", `#${state()}`); } catch { /* some browsers give a file no address of its own */ }
+}
+
+const whole = (text, count, otherwise) => {  // a whole number below count, or what it is otherwise
+  const number = Number(text);
+  return text && Number.isInteger(number) && number >= 0 && number < count ? number : otherwise;
+};
+const within = (text, low, high, otherwise) => text && Number.isFinite(+text) ? clamp(+text, low, high) : otherwise;
+const named = name => Math.max(0, NAMES.indexOf(name));
 
 // Whatever the address says that can be; the rest as the page begins.
 function recall() {
-  const said = new URLSearchParams(location.hash.slice(1));
-  const whole = (text, count, otherwise) => {
-    const number = Number(text);
-    return text && Number.isInteger(number) && number >= 0 && number < count ? number : otherwise;
-  };
-  const between = (text, low, high, otherwise) => text && Number.isFinite(+text) ? clamp(+text, low, high) : otherwise;
-  const named = name => Math.max(0, NAMES.indexOf(name)), labels = (said.get("classes") || "").split(".");
+  const said = new URLSearchParams(location.hash.slice(1)), labels = (said.get("classes") || "").split(".");
   wishes.classes = [whole(labels[0], NAMES.length, named("5")), whole(labels[1], NAMES.length, DATA.digits ? 8 : 1)];
   for (const [k, id] of ["first", "second"].entries()) choices($(id), NAMES, wishes.classes[k]);
 
-  const fives = EXAMPLES.map((_, i) => i).filter(i => EXAMPLES[i].label === wishes.classes[0]);
-  const index = whole(said.get("example"), EXAMPLES.length, fives.length ? fives[fives.length - 1] : 0);
+  const likely = EXAMPLES.map(({label}) => label).lastIndexOf(wishes.classes[0]);  // the one that is hard to tell
+  const index = whole(said.get("example"), EXAMPLES.length, Math.max(0, likely));
   const drawn = said.has("drawing") && unpacked(said.get("drawing")), seed = whole(said.get("noise"), 10000, null);
   if (drawn) put(drawn, {kind: "drawing"});
   else if (seed !== null) put(noise(seed), {kind: "noise", seed});
@@ -52,15 +57,17 @@ function recall() {
   film.target = whole(said.get("target"), NAMES.length, DATA.digits ? 3 : 0);
   film.from = said.get("from") === "drawing" ? "drawing" : "noise";
   film.seed = whole(said.get("seed"), 10000, 0);
-  film.size = between(said.get("size"), 0.001, 0.5, 0.02);
+  film.size = within(said.get("size"), 0.001, 0.5, 0.02);
   begin();
-  climbAll(said.has("step") ? whole(said.get("step"), MOST_STEPS + 1, 0) : undefined);
+  climbAll(whole(said.get("step"), MOST_STEPS + 1, MOST_STEPS), showFilm);
+  if (GENERATOR) setTimeout(() => recallLatents(...(said.get("walk") || "").split("_")));  // after the first picture
+}
 
-  if (!GENERATOR) return;
-  const [from, to, way, ...sum] = (said.get("walk") || "").split("_"), has = label => GENERATOR.drawn.includes(whole(label, NAMES.length));
-  Object.assign(asked, {from: whole(from, GENERATOR.latents.length, 0), to: whole(to, GENERATOR.latents.length, 1), way: between(way, 0, 1, 0), plus: named("3")});
+function recallLatents(from, to, way, minus, plus, strength) {
+  const count = GENERATOR.latents.length, known = label => GENERATOR.drawn.includes(whole(label, NAMES.length));
+  Object.assign(asked, {from: whole(from, count, 0), to: whole(to, count, 1), way: within(way, 0, 1, 0), plus: named("3")});
   walked();
-  if (has(sum[0]) && has(sum[1])) Object.assign(asked, {minus: +sum[0], plus: +sum[1], strength: between(sum[2], 0, 4, 0)});
+  if (known(minus) && known(plus)) Object.assign(asked, {minus: +minus, plus: +plus, strength: within(strength, 0, 4, 0)});
   showLatent();
 }
 
@@ -72,7 +79,7 @@ function words() {  // how many networks there are, and what their classes are
   for (const word of DATA.digits ? [] : document.querySelectorAll(".thing")) word.textContent = "class";
   for (const button of document.querySelectorAll(".copy"))
     button.onclick = async () => {
-      history.replaceState(null, "", `#${state()}`);
+      remember();
       try {
         await navigator.clipboard.writeText(location.href);
         button.textContent = "Copied";

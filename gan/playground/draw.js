@@ -40,7 +40,7 @@ function buildDraw() {
   $("undo").onclick = undo;
   $("clear").onclick = () => put(new Float32Array(PIXELS), {kind: "drawing"});
   $("centre").onclick = () => put(centred(drawing.pixels), {kind: "drawing"});
-  $("slate").replaceWith(marked($("slate").cloneNode()));
+  $("slate").parentElement.prepend(marked($("slate")));
   listen($("slate"));
 }
 
@@ -146,14 +146,14 @@ function pointAt(place) {
 
 function listen(slate) {
   slate.addEventListener("pointerdown", event => {
-    if (event.button) return;
+    if (event.button || !event.isPrimary) return;
     slate.setPointerCapture(event.pointerId);
     keep();
     pointer.down = placeOf(event, slate);
     stroke(pointer.down, pointer.down, pointer.tool);
   });
   slate.addEventListener("pointermove", event => {
-    if (!pointer.down) return;
+    if (!pointer.down || !event.isPrimary) return;
     const all = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
     for (const each of all.length ? all : [event]) {
       const place = placeOf(each, slate);

@@ -82,13 +82,13 @@ function stepOn() {  // on in the film, which grows where it ends; whether there
   return film.at < longest() || !areDone();
 }
 
-// Climbs to the end without showing the way, and then shows one step of it, or the end.
-function climbAll(at) {
+// Climbs to the end without showing the way, and then shows that step of it, or the end.
+function climbAll(at, done) {
   const {version} = film;
   inSlices(() => version === film.version && advance(), () => {
     if (version !== film.version) return;
-    film.at = Math.min(at === undefined ? Infinity : at, longest());
-    finish(at !== undefined);
+    film.at = Math.min(at, longest());
+    done();
   });
 }
 
@@ -96,7 +96,7 @@ function play() {
   if (film.at >= longest() && areDone()) film.at = 0;
   film.playing = true;
   $("play").textContent = "Pause";
-  if (calm()) return climbAll();
+  if (calm()) return climbAll(MOST_STEPS, finish);
   let last = 0;
   const {version} = film, goesOn = () => film.playing && version === film.version;
   atEachFrame(now => {
@@ -111,10 +111,10 @@ function pause() {
   $("play").textContent = "Play";
 }
 
-function finish(quietly) {
+function finish() {
   pause();
   showFilm();
-  if (!quietly) say(film.tracks.map(track => `${track.name}: ${storyOf(track)}`).join(". "));
+  say(film.tracks.map(track => `${track.name}: ${storyOf(track)}`).join(". "));
   changed();
 }
 

@@ -1,4 +1,4 @@
-"""One page in which the networks run in the browser: gan playground --open true
+"""One page in which the networks run in the browser: gan playground --open
 
     gan playground --models lenet runs/mine --generator runs/mnist --output playground.html
 
