@@ -217,7 +217,7 @@ class _Walk:
             self.layers.append(Layer("leaky", {"slope": float(given[0]) if what == "leaky_relu" else 0.0}))
         elif what in ("tanh", "sigmoid"):
             self.layers.append(Layer(what))
-        elif what == "max_pool2d" and _halves(x, y):
+        elif what == "max_pool2d" and y.shape[1:] == (x.shape[1], x.shape[2] // 2, x.shape[3] // 2):
             self.layers.append(Layer("pool", {"big": _shape(x), "small": _shape(y)}))
         elif what == "log_softmax":
             self.ended = True
@@ -266,12 +266,9 @@ class _Walk:
         elif last.weight is not None and last.bias is not None and len(last.bias) % len(scale) == 0:
             each = len(last.bias) // len(scale)  # numbers of a dense layer to a channel
             scale, shift = scale.repeat_interleave(each), shift.repeat_interleave(each)
-            weight = last.weight.double()
-            if last.kind == "gather":
-                weight = weight * scale[:, None]
-            else:
-                weight = weight * scale.repeat_interleave(last.options["size"] ** 2)
-            self.layers[-1] = replace(last, weight=weight.float(), bias=(last.bias * scale + shift).float())
+            patch = scale[:, None] if last.kind == "gather" else scale.repeat_interleave(last.options["size"] ** 2)
+            weight, bias = last.weight.double() * patch, last.bias * scale + shift
+            self.layers[-1] = replace(last, weight=weight.float(), bias=bias.float())
             return
         self.layers.append(Layer("affine", {"scale": scale.tolist(), "shift": shift.tolist()}))
 
@@ -284,23 +281,19 @@ def _weighted(module: nn.Module, x: list[int], y: list[int]) -> Layer:
         if x[1:] != [1, 1] or y[1:] != [1, 1]:
             raise _Unknown("a Linear of something that is not flat")
         options: dict[str, Any] = {"big": x, "small": y, "size": 1, "stride": 1, "pad": 0}
-        kind, channels = "gather", y[0]
+        kind = "gather"
     else:
         sizes = [*module.kernel_size, *module.stride, *module.padding, *module.dilation]
         square = all(isinstance(n, int) for n in sizes) and all(a == b for a, b in zip(sizes[::2], sizes[1::2]))  # noqa: B905
         if not square or module.groups != 1 or module.dilation != (1, 1) or module.padding_mode != "zeros":
             raise _Unknown(str(module))
-        kind, channels = ("scatter", y[0]) if isinstance(module, nn.ConvTranspose2d) else ("gather", y[0])
+        kind = "scatter" if isinstance(module, nn.ConvTranspose2d) else "gather"
         big, small = (y, x) if kind == "scatter" else (x, y)
         options = {"big": big, "small": small, "size": sizes[0], "stride": sizes[2], "pad": sizes[4]}
-    bias = torch.zeros(channels) if module.bias is None else module.bias.detach()
+    bias = torch.zeros(y[0]) if module.bias is None else module.bias.detach()
     return Layer(kind, options, weight.reshape(len(weight), -1), bias)
 
 
 def _shape(batch: Tensor) -> list[int]:
     """(channels, height, width) of each of a batch."""
     return [*batch.shape[1:], *[1] * (4 - batch.ndim)]
-
-
-def _halves(x: Tensor, y: Tensor) -> bool:
-    return [x.shape[1], x.shape[2] // 2, x.shape[3] // 2] == _shape(y)
