@@ -31,11 +31,13 @@ def sped_up(*modules: nn.Module) -> Iterator[None]:
     the CPU. After it, every weight is the very tensor that it was and every layer has its own forward method again.
 
     Convolution weights are laid out with the channels innermost; and a convolution of grey images gets its input
-    gradient in blocks (see `_GreyConvolution`).
+    gradient in blocks (see `_GreyConvolution`). A network that says x.view(n, -1) of a convolution's output cannot read
+    that layout: it gets its own back when it complains.
     """
     layers = [m for root in modules for m in root.modules() if type(m) is nn.Conv2d and m.weight.device.type == "cpu"]
     weights = [layer.weight.data for layer in layers]
     sped = [layer for layer in layers if _is_grey(layer)]
+    wrapped = [root for root in modules if layers and type(root) is not nn.Conv2d and "forward" not in vars(root)]
     if layers:
         keep_freed_memory()
     try:
@@ -44,12 +46,31 @@ def sped_up(*modules: nn.Module) -> Iterator[None]:
             layer.weight.data = weight.to(memory_format=torch.channels_last)
         for layer in sped:
             vars(layer)["forward"] = partial(_grey_forward, layer, cache(partial(_in_blocks, layer.weight.data)))
+
+        def lay_back() -> None:
+            for layer, weight in zip(layers, weights, strict=True):
+                layer.weight.data = weight
+
+        for root in wrapped:
+            vars(root)["forward"] = partial(_forward_in_either_layout, root.forward, lay_back)
         yield
     finally:
-        for layer in sped:
-            vars(layer).pop("forward", None)
+        for module in (*sped, *wrapped):
+            vars(module).pop("forward", None)
         for layer, weight in zip(layers, weights, strict=True):
             layer.weight.data = weight
+
+
+def _forward_in_either_layout(
+    forward: Callable[..., Any], lay_back: Callable[[], None], *inputs: Any, **named: Any
+) -> Any:
+    try:
+        return forward(*inputs, **named)
+    except RuntimeError as error:
+        if "view size is not compatible" not in str(error):
+            raise
+        lay_back()
+        return forward(*inputs, **named)
 
 
 class _GreyConvolution(torch.autograd.Function):

@@ -80,3 +80,31 @@ def test_in_bfloat16_the_gradient_comes_back_in_the_images_precision(lenet):
             got = score_and_gradient(lenet, images)[1]
     assert got.dtype == torch.float32
     assert torch.nn.functional.cosine_similarity(got.flatten(1), expected.flatten(1)).min() > 0.98
+
+
+class Viewing(nn.Module):
+    """As most people write a first network: it reads a convolution's output as it lies in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(1, 4, 3, stride=2), nn.Linear(4 * 13 * 13, 10)
+
+    def forward(self, images):
+        return self.out(self.conv(images).view(-1, 4 * 13 * 13))
+
+
+def test_a_network_that_views_its_activations_has_them_as_it_knows_them():
+    torch.manual_seed(0)
+    network, images = Viewing(), torch.rand(3, 1, 28, 28)
+    expected = score_and_gradient(network, images)
+    weight = network.conv.weight.data
+    with frozen(network):
+        for _ in range(2):
+            torch.testing.assert_close(score_and_gradient(network, images), expected)
+    assert network.conv.weight.data.data_ptr() == weight.data_ptr() and "forward" not in vars(network)
+
+
+def test_what_else_is_wrong_with_a_network_is_still_said():
+    network = Viewing()
+    with frozen(network), pytest.raises(RuntimeError, match="invalid for input"):
+        network(torch.rand(1, 1, 20, 20))
