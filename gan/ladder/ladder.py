@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fooling.classifiers.judge import score_judge, trained_judge
 from fooling.classifiers.train import TrainConfig as ClassifierConfig
@@ -31,8 +32,8 @@ from gan.ladder.table import as_markdown, as_text, ladder_picture
 from gan.metrics.ruler import Ruler
 
 
-def _gan(**settings: object) -> TrainConfig:
-    return TrainConfig(loss="non-saturating", discriminator=DiscriminatorConfig(network="classifier"), **settings)
+def _gan(**settings: Any) -> TrainConfig:
+    return TrainConfig(discriminator=DiscriminatorConfig(network="classifier"), **settings)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from gan.ladder.rungs import Measured
 from gan.metrics.report import in_words
 
 # What it is, what it means (for the page), and how the figure of that name is said.
-LINES: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+LINES: tuple[tuple[str, str, str, Callable[[float], object]], ...] = (
     ("accuracy", "accuracy (+)", "of the test images, the share that it has right; where it says none of these, it has"
      " not", lambda v: f"{v:.2%}"),
     ("calibration_error", "calibration error (-)", "how far, on average, its confidence is from how often it is right",
