@@ -18,8 +18,8 @@ VERBS = {
         "fooling.verbs.trick:trick",
         "draw something meaningless that the network takes for a class",
         first=(
-            "target", "model", "start", "parametrization", "confidence", "steps", "step_size", "seed", "output",
-            "wandb.mode",
+            "target", "model", "through", "source", "start", "parametrization", "confidence", "steps", "step_size",
+            "seed", "output",
         ),
     ),
     "morph": cli.Verb(

@@ -146,7 +146,7 @@ def load_classifier(
             raise UserError(
                 f"{name}: state the images it takes, --input.shape 1 28 28 or input_shape=(1, 28, 28) in Python"
             )
-        module = _import(name)
+        module = module_named(name)
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
     if re.fullmatch(r"[\w-]+", name) and not Path(name).exists():
         guess = did_you_mean(name, SHIPPED) or f": expected {listed(SHIPPED)}, or the folder of a run"
@@ -242,7 +242,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 @current_directory_first()  # what a factory imports when it is called is found there too
-def _import(name: str) -> nn.Module:
+def module_named(name: str) -> nn.Module:
+    """The network that package.module:factory names: a function without arguments, or an nn.Module.
+
+    Raises MissingFile or UserError, in one line.
+    """
     made = imported(name)
     if callable(made) and not isinstance(made, nn.Module):
         try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+from typing_extensions import Self
 
 from fooling.classifiers.activations import Outputs, gradient_of, watched
 from fooling.classifiers.frozen import check_fit, device_of, frozen
@@ -137,7 +138,7 @@ def ascend(
         objective = objective.to(home)
         target = objective.target_class(classifier)
         until = _criterion(until, objective, target, home)
-        image = parametrization.image_fn(parametrization.params[:1].to(device))
+        image = parametrization.select(slice(0, 1)).image_fn(parametrization.params[:1].to(device))
         check_fit(classifier, image)  # of one, so that what does not fit is refused in one line before anything climbs
         first = forward(image, image)
         for part in (objective, until):
@@ -151,7 +152,7 @@ def ascend(
             pixels, while an objective about the images themselves has them where they are."""
             some.params = some.params.detach().requires_grad_(grad)
             with torch.set_grad_enabled(grad):
-                images = parametrization.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
+                images = some.made_by.image_fn(some.params).to(some.params.dtype)  # whatever autocast made of them
                 check_images(images.detach(), some.numbers)
                 if not any(shift):
                     return forward(images, some.starts)
@@ -165,14 +166,16 @@ def ascend(
                 params = blurred(params, blur)
             if ball:
                 params = _into_ball(params, some.starts, *ball)
-            return parametrization.clip(params)
+            return some.made_by.clip(params)
 
         for numbers in torch.arange(n, device=home).split(chunk):
             params = parametrization.params[numbers].detach().to(device)
+            made_by = parametrization.select(numbers)
             some = _Climbers(
                 numbers,
+                made_by,
                 params,
-                parametrization.image_fn(params),
+                made_by.image_fn(params),
                 objective.select(numbers),
                 until.select(numbers) if isinstance(until, PerImage) else until,  # which may be a plain function
                 make_rule(parametrization.step if step is None else step).select(numbers),
@@ -205,11 +208,15 @@ class _Climbers(PerImage):
     """The images of one chunk that are still climbing, with everything that has one entry for each of them."""
 
     numbers: Tensor  # int64 (n,), which images of the whole batch they are
+    made_by: Parametrization
     params: Tensor  # (n, ...)
     starts: Tensor  # images (n, c, h, w)
     objective: Objective
     until: Criterion | None
     rule: StepRule  # from gradients to directions, with what it remembers of each image
+
+    def select(self, which: Tensor | slice) -> Self:
+        return replace(super().select(which), made_by=self.made_by.select(which))
 
     @property
     def everybody(self) -> Tensor:

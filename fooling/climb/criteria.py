@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import and_
 
 from torch import Tensor
 
@@ -12,10 +14,23 @@ from fooling.errors import UserError
 
 
 class Criterion(PerImage):
-    """True for the images that have arrived. See PerImage for what it may keep for each image."""
+    """True for the images that have arrived. See PerImage for what it may keep for each image. `a & b` is both."""
 
     def __call__(self, outputs: Outputs) -> Tensor:
         raise NotImplementedError
+
+    def __and__(self, other: Criterion) -> Criterion:
+        return _All(self, other) if isinstance(other, Criterion) else NotImplemented
+
+
+class _All(Criterion):
+    """What `a & b` makes."""
+
+    def __init__(self, *criteria: Criterion):
+        self.criteria = criteria
+
+    def __call__(self, outputs: Outputs) -> Tensor:
+        return reduce(and_, (criterion(outputs) for criterion in self.criteria))
 
 
 class Confident(Criterion):

@@ -11,6 +11,7 @@ et al. 2017, "Feature Visualization"). `.noise(n, seed=...)` makes n starts of a
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from fooling.climb.per_image import as_target
 from fooling.climb.starts import low_passed, shuffled
 from fooling.climb.step_rules import RuleName
 from fooling.data.load import Name, load
@@ -51,6 +53,11 @@ class Parametrization:
     def clip(self, params: Tensor) -> Tensor:
         """The parameters brought back in place to where they are allowed to be."""
         return params
+
+    def select(self, which: Tensor | slice) -> Self:
+        """What knows of some of the images what this knows of all: a mask (n,), indices or a slice. `image_fn` and
+        `clip` of it are given the parameters of those alone. Itself, where nothing is kept of each image."""
+        return self
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
@@ -218,21 +225,44 @@ class CPPN(Parametrization):
 class Latent(Parametrization):
     """The latents (n, latent_dim) of a generator that maps them to images (n, c, h, w) in [0, 1].
 
+    labels: what a generator with classes draws, a class for all (int) or one for each (whole numbers, (n,)); it is
+        called with the latents and int64 (n,). None for a generator that takes latents alone.
+
     The climb of Nguyen et al. 2016, arXiv:1605.09304 (DGN-AM): what comes out is what the generator can draw.
     """
 
-    def __init__(self, generator: nn.Module, latents: Tensor):
+    def __init__(self, generator: nn.Module, latents: Tensor, labels: int | Sequence[int] | Tensor | None = None):
         super().__init__(latents)
         self.generator = generator
+        self.labels = None if labels is None else as_target(labels)
+        if isinstance(self.labels, Tensor) and len(self.labels) != len(latents):
+            raise UserError(f"{len(latents)} latents need as many labels, or one for all, got {len(self.labels)}")
 
     @classmethod
-    def noise(cls, generator: nn.Module, n: int, *, latent_dim: int | None = None, seed: int = 0) -> Self:
+    def noise(
+        cls,
+        generator: nn.Module,
+        n: int,
+        *,
+        latent_dim: int | None = None,
+        labels: int | Sequence[int] | Tensor | None = None,
+        seed: int = 0,
+    ) -> Self:
         """Standard normal latents. latent_dim: default the generator's own `latent_dim`."""
         rng = torch.Generator().manual_seed(seed_of(seed))
-        return cls(generator, torch.randn(n, latent_dim_of(generator, latent_dim), generator=rng))
+        return cls(generator, torch.randn(n, latent_dim_of(generator, latent_dim), generator=rng), labels)
 
     def image_fn(self, params: Tensor) -> Tensor:
-        return self.generator(params)
+        if self.labels is None:
+            return self.generator(params)
+        return self.generator(params, torch.as_tensor(self.labels, device=params.device).expand(len(params)))
+
+    def select(self, which: Tensor | slice) -> Self:
+        if not isinstance(self.labels, Tensor):
+            return self
+        some = copy.copy(self)
+        some.labels = self.labels[which.to(self.labels.device) if isinstance(which, Tensor) else which]
+        return some
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:

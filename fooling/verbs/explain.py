@@ -106,7 +106,7 @@ def explain(config: ExplainConfig) -> Path:
     stories = [
         story_of(
             classifier, Pixels(image[None]), k, what=what + where, names=names,
-            confidence=0.99, steps=500, step="std", step_size=config.step_size / 4,
+            until=0.99, steps=500, step="std", step_size=config.step_size / 4,
         )
         for k in classes
     ]  # fmt: skip

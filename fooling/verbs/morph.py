@@ -75,7 +75,7 @@ def morph(config: MorphConfig) -> Path:
     results = Results(f"morph-{label}-{config.to}", config.output, config.wandb, asdict(config))
     story = story_of(
         classifier, Pixels(image[None]), config.to, what=what + where, names=names,
-        confidence=config.confidence, steps=config.steps, step="std", step_size=config.step_size,
+        until=config.confidence, steps=config.steps, step="std", step_size=config.step_size,
     )  # fmt: skip
     print(story.words)
     with results:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fooling.climb.ascent import ascend
-from fooling.climb.objectives import LogProbability
+from fooling.climb.ascent import Criterion, ascend
+from fooling.climb.objectives import LogProbability, Objective
 from fooling.climb.parametrizations import Parametrization
 from fooling.run.results import Results
 from fooling.show.explanations import Gradients, input_gradients
@@ -95,18 +95,19 @@ def story_of(
     *,
     what: str,
     names: Sequence[str],
-    confidence: float,
+    until: float | Criterion,
     steps: int,
+    objective: Objective | None = None,
     **step: Any,
 ) -> Story:
-    """The story of one image's climb up the target's log-probability until the network is so sure.
+    """The story of one image's climb until the network is so sure, or whatever else `until` asks.
 
+    objective: what is climbed. Default: the target's log-probability.
     step: as ascend takes it.
     """
     # Not up the logit: on a hardened network 6 % of climbs from noise arrive by it, and 92 % by this one.
-    ascent = ascend(
-        classifier, LogProbability(target), start, until=confidence, steps=steps, trace=range(steps + 1), **step
-    )
+    objective = LogProbability(target) if objective is None else objective
+    ascent = ascend(classifier, objective, start, until=until, steps=steps, trace=range(steps + 1), **step)
     assert ascent.trace is not None  # it was asked for
     shown = _kept(int(ascent.steps[0]))
     path = input_gradients(classifier, ascent.trace.images[shown, 0], [target])
