@@ -6,7 +6,6 @@ found.distances[0], found.images[0]         # how near it came, and what it drew
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -73,19 +72,15 @@ def invert(generator: Generator, image: Tensor, *, starts: int = 16, steps: int 
     nearest = _distances(drawn, image).argsort(stable=True)[:starts]
 
     device, marks = device_of(generator), [*range(0, steps, _EVERY), steps]
-    latents, curve = torch.empty(starts, pool.shape[1]), torch.empty(len(marks) + 1, starts)
-    path = torch.empty(len(marks) + 1, starts, *image.shape)
-    for label, which in _by_label(None if labels is None else labels[nearest], starts):
-        network = generator if label is None else _OfClass(generator, label)
-        climb = ascend(
-            _Nobody(), -Distance(image.to(device).expand(len(which), -1, -1, -1)),
-            Latent(network, pool[nearest[which]].to(device)), steps=steps, step_size=_STEP_SIZE, trace=marks,
-        )  # fmt: skip
-        assert climb.trace is not None  # it was asked for
-        latents[which], path[:-1, which] = climb.params.cpu(), climb.trace.images.cpu()
-    curve[:-1] = torch.stack([_distances(images, image) for images in path[:-1]])
-
     ends = None if labels is None else labels[nearest]
+    climb = ascend(
+        _Nobody(), -Distance(image.to(device).expand(starts, -1, -1, -1)),
+        Latent(generator, pool[nearest].to(device), ends), steps=steps, step_size=_STEP_SIZE, trace=marks,
+    )  # fmt: skip
+    assert climb.trace is not None  # it was asked for
+    latents, path = climb.params.cpu(), torch.cat([climb.trace.images.cpu(), torch.empty(1, starts, *image.shape)])
+    curve = torch.stack([_distances(images, image) for images in path])
+
     best = curve[-2].argsort(stable=True)[:_POLISHED]
     latents[best] = _polished(generator, latents[best], None if ends is None else ends[best], image)
     path[-1] = generator.sample(latents=latents, labels=ends)
@@ -95,15 +90,6 @@ def invert(generator: Generator, image: Tensor, *, starts: int = 16, steps: int 
         latents[order], None if ends is None else ends[order], path[-1, order], curve[-1, order],
         [*marks, steps + _EVERY], curve[:, order], path[:, order[0]],
     )  # fmt: skip
-
-
-def _by_label(labels: Tensor | None, count: int) -> Iterator[tuple[int | None, Tensor]]:
-    """Each class among the starts, and which of them are of it; all are of None where there are no classes."""
-    if labels is None:
-        yield None, torch.arange(count)
-    else:
-        for label in labels.unique().tolist():
-            yield label, (labels == label).nonzero()[:, 0]
 
 
 def _polished(generator: Generator, latents: Tensor, labels: Tensor | None, image: Tensor) -> Tensor:
@@ -126,17 +112,6 @@ def _polished(generator: Generator, latents: Tensor, labels: Tensor | None, imag
 
 def _distances(images: Tensor, image: Tensor) -> Tensor:
     return torch.linalg.vector_norm((images - image).flatten(1), dim=1)
-
-
-class _OfClass(nn.Module):
-    """A generator that draws one class."""
-
-    def __init__(self, generator: Generator, label: int):
-        super().__init__()
-        self.generator, self.label = generator, label
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return self.generator(latents, torch.full((len(latents),), self.label, device=latents.device))
 
 
 class _Nobody(nn.Module):

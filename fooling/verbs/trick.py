@@ -111,7 +111,7 @@ def trick(config: TrickConfig) -> Path:
         story.write_end(results, "What the network says of it")
         if judged is not None:
             results.picture("judge", draw_probabilities(image, judged, names, title="What the judge says of it"))
-        results.numbers(story.summary | {"seen_by": seen}, **story.tensors)
+        results.numbers(story.summary | ({"seen_by": seen} if seen else {}), **story.tensors)
     return results.folder
 
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/through.py --run runs/mnist
     python tests/benchmarks/through.py --run runs/mnist --tried true        # what else was tried
-    python tests/benchmarks/through.py --run runs/mnist --unrestricted true # the judge sees one digit, the network another
+    python tests/benchmarks/through.py --run runs/mnist --unrestricted true # one digit to the judge, another to it
 
 Run it on one thread, OMP_NUM_THREADS=1: times are of the processor, so that a busy machine changes them little.
 
@@ -30,7 +30,7 @@ from fooling.climb.parametrizations import Latent
 from fooling.climb.restarts import ascend_from
 from fooling.climb.through import Shell, load_generator
 from fooling.data.load import DataConfig
-from fooling.verbs.latents import away_from, towards
+from fooling.verbs.latents import away_from
 
 BATCH = 100
 NAMES = ("lenet", "harden")
@@ -141,15 +141,16 @@ def of_two_minds(name: str, classifier: nn.Module, generator: nn.Module, judge: 
         end, _ = ascend_from(classifier, starts=[start], steps=200, chunk=BATCH, progress=False, **how)
     seconds = (time.process_time() - before) / len(pairs)
     said = predict(judge, end.images)
-    still = said.argmax(1) == sources
-    fooled = (end.confidences >= 0.99) & still
-    way = (end.params * start.params).sum(1) / start.params.shape[1]
+    fooled = (end.confidences >= 0.99) & (said.argmax(1) == sources)
+    clearly = fooled & (said.gather(1, sources[:, None])[:, 0] >= 0.9)
+    turned = ((end.params * start.params).sum(1) / start.params.shape[1]).clamp(-1, 1).acos().rad2deg()
+    arrived, both, surely, pair = (
+        f"{part.float().mean():.1%}" for part in (end.success, fooled, clearly, fooled.view(90, each).any(1))
+    )
     print(
-        f"{name}, {NAMES[1 - NAMES.index(name)]} asked on the way: {end.success.float().mean():.1%} of {len(pairs)} climbs"
-        f" arrive; {fooled.float().mean():.1%} are 99 % the target to the network and the source to the judge (with 90 %:"
-        f" {(fooled & (said.gather(1, sources[:, None])[:, 0] >= 0.9)).float().mean():.1%}); for"
-        f" {fooled.view(90, each).any(1).float().mean():.1%} of the pairs one of {each} starts is; turned by"
-        f" {way.clamp(-1, 1).acos().rad2deg().mean():.0f} degrees; {seconds:.2f} s of the processor each",
+        f"{name}: {arrived} of {len(pairs)} climbs arrive; {both} are 99 % the target to the network and the source to"
+        f" the judge ({surely} with 90 %), at least one of {each} for {pair} of the pairs; turned by"
+        f" {turned.mean():.0f} degrees; {seconds:.2f} s of the processor each",
         flush=True,
     )
 
