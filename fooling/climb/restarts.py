@@ -56,5 +56,7 @@ def ascend_from(
 
 def _with(whole: Ascent, rows: Tensor, again: Ascent, better: Tensor) -> Ascent:
     """The ends of all climbs with those of some, put in their rows."""
-    parts = {name: values for name, values in vars(whole).items() if isinstance(values, Tensor)}
-    return replace(whole, **{name: v.index_copy(0, rows, getattr(again, name)[better]) for name, v in parts.items()})
+    parts: dict[str, Any] = {name: values for name, values in vars(whole).items() if isinstance(values, Tensor)}
+    for name, values in parts.items():
+        parts[name] = values.index_copy(0, rows, getattr(again, name)[better])
+    return replace(whole, **parts)

@@ -129,7 +129,8 @@ def way_of(config: TrickConfig, classifier: nn.Module, names: Sequence[str]) -> 
         what, start = meaningless_start(classifier, config.parametrization, config.start, config.target, config.seed)
         usual = {"step": "sign", "step_size": 0.02} if config.parametrization == "pixels" else {}
         return Way(what, start, {"until": confidence, "steps": steps, **usual, **step})
-    generator, limits = load_generator(config.through), {"confidence": confidence, "steps": steps, "seed": config.seed}
+    generator = load_generator(config.through)
+    limits: dict[str, Any] = {"confidence": confidence, "steps": steps, "seed": config.seed}
     if config.source is None:
         return to_the_target(classifier, generator, config.target, **limits, **step)
     check_target(config.source, len(names))
