@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from fooling.climb.parametrizations import (
         CPPN as CPPN, Fourier as Fourier, Latent as Latent, Parametrization as Parametrization, Pixels as Pixels,
     )
+    from fooling.climb.restarts import ascend_from as ascend_from
+    from fooling.climb.second_opinion import AskedIf as AskedIf, AskedOf as AskedOf
+    from fooling.climb.through import Shell as Shell, load_generator as load_generator
     from fooling.data.load import DataConfig as DataConfig, load as load
     from fooling.errors import MissingFile as MissingFile, UserError as UserError
     from fooling.files import write_gif as write_gif, write_png as write_png
@@ -105,6 +108,9 @@ _PUBLIC = {
         "Reject", "TotalVariation", "Unit",
     ],
     "climb.parametrizations": ["CPPN", "Fourier", "Latent", "Parametrization", "Pixels"],
+    "climb.restarts": ["ascend_from"],
+    "climb.second_opinion": ["AskedIf", "AskedOf"],
+    "climb.through": ["Shell", "load_generator"],
     "data.load": ["DataConfig", "load"],
     "errors": ["MissingFile", "UserError"],
     "files": ["write_gif", "write_png"],

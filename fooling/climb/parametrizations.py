@@ -51,7 +51,7 @@ class Parametrization:
         raise NotImplementedError
 
     def clip(self, params: Tensor) -> Tensor:
-        """The parameters brought back in place to where they are allowed to be."""
+        """The parameters brought back, perhaps in place, to where they are allowed to be."""
         return params
 
     def select(self, which: Tensor | slice) -> Self:

@@ -7,12 +7,15 @@ its kind.
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from fooling.classifiers.load import module_named
 from fooling.climb.parametrizations import Latent
@@ -30,18 +33,43 @@ class Shell(Latent):
     Other lengths a generator has hardly met: longer ones, where a climb leads, draw what is no image of its kind. Steps
     are long, by default a turn of 20 degrees: with short ones a quarter of all climbs end on a hill that is too low,
     and long ones step over it (tests/benchmarks/through.py).
+
+    within: degrees that a latent may be turned away from where it began; None for any.
     """
 
     step: RuleName = "l2"
 
-    def __init__(self, generator: nn.Module, latents: Tensor, labels: int | Sequence[int] | Tensor | None = None):
+    def __init__(
+        self,
+        generator: nn.Module,
+        latents: Tensor,
+        labels: int | Sequence[int] | Tensor | None = None,
+        *,
+        within: float | None = None,
+    ):
         super().__init__(generator, latents, labels)
-        self.params = self.clip(latents.clone())
+        self.params = self.origins = _of_length(latents, latents.shape[1] ** 0.5)
+        self.within = within
         self.step_size = _TURN * latents.shape[1] ** 0.5
 
     def clip(self, params: Tensor) -> Tensor:
-        lengths = torch.linalg.vector_norm(params, dim=1, keepdim=True).clamp_min(1e-12)
-        return params.mul_(params.shape[1] ** 0.5 / lengths)
+        radius = params.shape[1] ** 0.5
+        params = _of_length(params, radius)
+        if self.within is None:
+            return params
+        origins, limit = self.origins.to(params.device), math.radians(self.within)
+        cosines = (params * origins).sum(1, keepdim=True) / radius**2
+        edge = math.cos(limit) * origins + math.sin(limit) * _of_length(params - cosines * origins, radius)
+        return torch.where(cosines < math.cos(limit), edge, params)
+
+    def select(self, which: Tensor | slice) -> Self:
+        some = copy.copy(super().select(which))
+        some.origins = self.origins[which.to(self.origins.device) if isinstance(which, Tensor) else which]
+        return some
+
+
+def _of_length(latents: Tensor, length: float) -> Tensor:
+    return latents * (length / torch.linalg.vector_norm(latents, dim=1, keepdim=True).clamp_min(1e-12))
 
 
 def load_generator(source: str | os.PathLike) -> nn.Module:

@@ -52,7 +52,8 @@ def main(
     for name in NAMES:
         classifier = trained_classifier(name)
         if unrestricted:
-            of_two_minds(name, classifier, generator, judge, each)
+            for within in (None, 60.0, 45.0):
+                of_two_minds(name, classifier, generator, judge, each, within)
             continue
         pool = latents_elsewhere(classifier, generator, count)
         for what, kind, tries, how in recipes() if tried else [usual()]:
@@ -125,8 +126,11 @@ def climb(
     )
 
 
-def of_two_minds(name: str, classifier: nn.Module, generator: nn.Module, judge: JudgeNet, each: int) -> None:
-    """From latents that draw the source, to all that the judge still sees as it and the classifier as the target."""
+def of_two_minds(
+    name: str, classifier: nn.Module, generator: nn.Module, judge: JudgeNet, each: int, within: float | None
+) -> None:
+    """From latents that draw the source, to what the judge still sees as it and the classifier as the target; turned by
+    so many degrees at most."""
     other = trained_classifier(NAMES[1 - NAMES.index(name)])
     pool = Shell.noise(generator, 400 * each, seed=12).params
     images = draw(generator, pool)
@@ -134,7 +138,7 @@ def of_two_minds(name: str, classifier: nn.Module, generator: nn.Module, judge: 
     pairs = [(a, b) for a in range(10) for b in range(10) if a != b for _ in range(each)]
     sources, targets = torch.tensor(pairs).T
     agreed = {a: iter(((read[0] == a) & (read[1] == a)).nonzero()[:, 0].tolist()) for a in range(10)}
-    start = Shell(generator, pool[[next(agreed[a]) for a, _ in pairs]])
+    start = Shell(generator, pool[[next(agreed[a]) for a, _ in pairs]], within=within)
     before = time.process_time()
     with frozen(other):
         how = away_from(sources, targets, other, 0.99)
@@ -148,9 +152,9 @@ def of_two_minds(name: str, classifier: nn.Module, generator: nn.Module, judge: 
         f"{part.float().mean():.1%}" for part in (end.success, fooled, clearly, fooled.view(90, each).any(1))
     )
     print(
-        f"{name}: {arrived} of {len(pairs)} climbs arrive; {both} are 99 % the target to the network and the source to"
-        f" the judge ({surely} with 90 %), at least one of {each} for {pair} of the pairs; turned by"
-        f" {turned.mean():.0f} degrees; {seconds:.2f} s of the processor each",
+        f"{name}, at most {within or 180:g} degrees: {arrived} of {len(pairs)} climbs arrive; {both} are 99 % the target"
+        f" to the network and the source to the judge ({surely} with 90 %), at least one of {each} for {pair} of the"
+        f" pairs; turned by {turned.mean():.0f} degrees; {seconds:.2f} s of the processor each",
         flush=True,
     )
 

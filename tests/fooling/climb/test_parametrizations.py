@@ -10,6 +10,7 @@ from torch.autograd.functional import jacobian
 from fooling.classifiers.frozen import check_fit
 from fooling.classifiers.networks import LeNet
 from fooling.climb.parametrizations import CPPN, Fourier, Latent, Pixels
+from fooling.climb.through import Shell
 from fooling.errors import UserError
 from fooling.images import Images, blurred, check_images
 
@@ -37,6 +38,7 @@ MAKERS = {
     "fourier": lambda seed: Fourier.noise(4, shape=SHAPE, seed=seed),
     "cppn": lambda seed: CPPN.noise(4, shape=SHAPE, seed=seed),
     "latent": lambda seed: Latent.noise(GENERATOR, 4, seed=seed),
+    "shell": lambda seed: Shell.noise(GENERATOR, 4, seed=seed),
 }
 EACH = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 

@@ -57,6 +57,15 @@ def test_a_step_turns_a_latent_by_twenty_degrees_at_most(lenet):
     assert (turned < 22).all() and turned.max() > 15
 
 
+def test_each_latent_stays_as_near_to_its_own_start_as_it_shall(lenet):
+    starts = Shell(Blends(), torch.randn(12, 10, generator=torch.Generator().manual_seed(4)), within=35.0)
+    far = ascend(lenet, Logit(3), Shell(Blends(), starts.params), steps=12, until=0.99)
+    near = ascend(lenet, Logit(3), starts, steps=12, until=0.99, chunk=5)
+    turned = [((starts.params * end.params).sum(1) / 10).acos().rad2deg() for end in (far, near)]
+    assert len(near.steps.unique()) > 1 and turned[0].max() > 40 and 30 < turned[1].max() < 35.1
+    torch.testing.assert_close(near.params.norm(dim=1), torch.full((12,), math.sqrt(10)))
+
+
 def test_every_image_keeps_its_own_label_while_others_leave(lenet):
     generator, targets = Blends(classes=10), torch.arange(20) % 10
     for labels in (targets, (targets + 1) % 10, 4):

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import fooling.__main__
 import gan.__main__
 
 ASK = """
@@ -33,15 +34,20 @@ printf '%s\\n' "${COMPREPLY[@]}"
         ("gan train --kimg", "", {""}),
         ("gan sample", "--tr", {"--truncation"}),
         ("gan train", "--tr", {""}),
+        ("fooling trick", "--thr", {"--through"}),
+        ("fooling trick --through runs/mnist", "--so", {"--source"}),
+        ("fooling trick --through", "", {""}),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(sorted(given)),  # in the same order in any process
 )
 def test_bash_completes(line, word, expected, capsys):
-    assert gan.__main__.main(["--print_completion", "bash"]) == 0
+    program = line.split()[0]
+    assert {"gan": gan, "fooling": fooling}[program].__main__.main(["--print_completion", "bash"]) == 0
     environment = {"SCRIPT": capsys.readouterr().out, "LINE": line, "WORD": word}
-    done = subprocess.run(["bash", "-c", ASK], env=environment, check=True, capture_output=True, text=True)
+    ask = ASK.replace("gan", program)
+    done = subprocess.run(["bash", "-c", ask], env=environment, check=True, capture_output=True, text=True)
     assert set(done.stdout.splitlines()) == expected
-    assert done.stderr == "complete -o bashdefault -o default -F _gan_completion gan\n"
+    assert done.stderr == f"complete -o bashdefault -o default -F _{program}_completion {program}\n"
 
 
 def test_a_shell_that_it_does_not_know_is_one_line(capsys):

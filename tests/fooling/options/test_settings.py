@@ -45,6 +45,8 @@ WRONG = {
     "shape must be a list of whole numbers, got 28": lambda: InputConfig(shape=28),
     "each of others must be mnist, ": lambda: AuditConfig(models=["lenet"], others=["mnits"]),
     "start must be noise, smooth, black, grey or white": lambda: TrickConfig(start=3),
+    "--source is for --through": lambda: TrickConfig(source=7),
+    "leave out --start and --parametrization": lambda: TrickConfig(through="runs/mnist", start="grey"),
     "from_scratch must be true or false, got 1": lambda: HardenConfig(from_scratch=1),
 }
 
