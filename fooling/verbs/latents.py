@@ -26,6 +26,7 @@ from fooling.show.layout import with_article
 from fooling.verbs.arguments import fits
 
 _DRAWN, _TRIES = 300, 8  # latents among which starts are looked for, and starts at most
+_NEAR = 60.0  # degrees that a source's latent is turned at most; as many climbs arrive as with none, fewer with 45
 _KEPT = 0.9  # how sure the second network must be in the end that the image still is what it was
 
 
@@ -95,7 +96,7 @@ def away_from_the_source(
     **step: Any,
 ) -> Way:
     """From something of the source class to what the classifier takes for the target, while the other network goes on
-    to see the source in it.
+    to see the source in it, not far from where it began.
 
     other: it, and what names it. names: what the classes are called.
     Raises UserError where the generator draws nothing of which both say that it is of the source class.
@@ -107,7 +108,7 @@ def away_from_the_source(
         raise UserError(f"of {_DRAWN} drawings of the generator's none is class {source} to the network and to {name}")
     how = {**away_from(source, target, network, confidence), "steps": steps, **step}
     with frozen(network):
-        start = _first_to_arrive(classifier, pool, both.nonzero()[:, 0], how)
+        start = _first_to_arrive(classifier, pool, both.nonzero()[:, 0], how, within=_NEAR)
     return Way(f"{with_article(names[source])} of the generator's", start, how, {name: network})
 
 
@@ -118,9 +119,13 @@ def _drawn(generator: nn.Module, label: int | None, seed: int) -> tuple[Shell, T
         return pool, pool.image_fn(pool.params.to(device)).float().cpu()
 
 
-def _first_to_arrive(classifier: nn.Module, pool: Shell, numbers: Tensor, how: Mapping[str, Any]) -> Shell:
+def _first_to_arrive(
+    classifier: nn.Module, pool: Shell, numbers: Tensor, how: Mapping[str, Any], within: float | None = None
+) -> Shell:
     """Of the pool's latents of these numbers, the first from which the climb arrives, or came nearest to it."""
-    starts = [Shell(pool.generator, pool.params[n : n + 1], pool.labels) for n in numbers[:_TRIES].tolist()]
+    starts = [
+        Shell(pool.generator, pool.params[n : n + 1], pool.labels, within=within) for n in numbers[:_TRIES].tolist()
+    ]
     _, came_from = ascend_from(classifier, starts=starts, **how)
     return starts[int(came_from)]
 

@@ -153,8 +153,8 @@ def of_two_minds(
     )
     print(
         f"{name}, at most {within or 180:g} degrees: {arrived} of {len(pairs)} climbs arrive; {both} are 99 % the"
-        f" target to the network and the source to the judge ({surely} with 90 %), at least one of {each} for {pair} of the"
-        f" pairs; turned by {turned.mean():.0f} degrees; {seconds:.2f} s of the processor each",
+        f" target to the network and the source to the judge ({surely} with 90 %), at least one of {each} for {pair} of"
+        f" the pairs; turned by {turned.mean():.0f} degrees; {seconds:.2f} s of the processor each",
         flush=True,
     )
 
