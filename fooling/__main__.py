@@ -18,8 +18,7 @@ VERBS = {
         "fooling.verbs.trick:trick",
         "draw something meaningless that the network takes for a class",
         first=(
-            "target", "model", "through", "source", "start", "parametrization", "confidence", "steps", "step_size",
-            "seed", "output",
+            "target", "model", "through", "source", "start", "parametrization", "confidence", "steps", "seed", "output",
         ),
     ),
     "morph": cli.Verb(
