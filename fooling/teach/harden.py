@@ -33,9 +33,9 @@ from fooling.seeds import seed_of
 from fooling.show.figures import draw_gallery
 from fooling.show.layout import percent
 from fooling.teach.fresh_attack import AttackConfig, Rounds, attack_afresh, attack_figures
-from fooling.teach.losses import Target, negatives_loss
+from fooling.teach.losses import Target, faded_loss, negatives_loss
 from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives
-from fooling.teach.positives import perturbed, shifted
+from fooling.teach.positives import faded, perturbed, shifted
 
 
 @dataclass
@@ -82,6 +82,10 @@ class HardenConfig(RunConfig):
     perturb: float = 0.0
     """Move every second real image against its label, in an L-inf ball whose radius is drawn from 0 to this."""
 
+    faded: int = 0
+    """So many of the real images are shown a second time, part of the way to nothing: the network shall be as sure of
+    them as there is left of them."""
+
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
     """Where the negatives come from: at least one count must be above 0."""
 
@@ -103,6 +107,8 @@ class HardenConfig(RunConfig):
         )
         if self.shift < 0 or self.perturb < 0:
             raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
+        if not 0 <= self.faded <= self.batch_size:
+            raise UserError(f"faded must be from 0 to the {self.batch_size} images of a batch, got {self.faded}")
         if self.model not in MODELS:
             raise UserError(f"unknown model {self.model!r}: expected one of {', '.join(MODELS)}")
         if self.ramp_kimg < 0:
@@ -111,7 +117,7 @@ class HardenConfig(RunConfig):
             raise UserError(f"a round of {self.kimg} kimg is shorter than a batch of {self.batch_size} images")
         if self.rounds == 1 and sum(self.negatives.counts) == self.negatives.pool > 0:
             raise UserError("the pool is empty until a round has ended: give --rounds 2 or more, or other negatives")
-        if max(self.negatives.counts) == 0:
+        if max(self.negatives.counts) == self.faded == 0:
             raise UserError("say what to teach, such as --config configs/harden.yaml or --negatives.climbed 32")
 
 
@@ -157,7 +163,7 @@ class Teaching:
         self.optimizer = new_adam(self.classifier, config.learning_rate)
         self.pool = Pool()
         self.negatives = make_negatives(config.negatives, self.pool, data.images.shape[1:])
-        for count in self.negatives.counts:
+        for count in [*self.negatives.counts, *([config.faded] if config.faded else [])]:
             run.processes.share(count)  # refuses what the processes cannot share
         if config.attack.count < run.processes.count:
             raise UserError(f"attack.count must be at least {run.processes.count}, an image for each process")
@@ -178,19 +184,32 @@ class Teaching:
         negatives = self.negatives.draw(step)
         if config.shift:
             images = shifted(images, config.shift, step.generator)
+        fading, kinds, left = self._fading(images, labels, step)
         images = perturbed(images, labels, config.perturb, step) if config.perturb else images[self.share]
-        labels, own = labels[self.share].to(run.device), len(images)
+        labels = labels[self.share]
         self.classifier.train()
+        parts = [images, negatives, fading]
         with run.precision.autocast():
-            logits = self.classifier(torch.cat([images, negatives]).to(run.device)).float()
-        loss = F.cross_entropy(logits[:own], labels)
-        rubbish_loss = negatives_loss(logits[own:], config.target) if len(negatives) else loss.new_zeros(())
+            logits = self.classifier(torch.cat(parts).to(run.device)).float()
+        real, rubbish, between = logits.split([len(part) for part in parts])
+        loss = F.cross_entropy(real, labels.to(run.device))
+        rubbish_loss = negatives_loss(rubbish, config.target) if len(negatives) else loss.new_zeros(())
+        if len(fading):
+            rubbish_loss = rubbish_loss + faded_loss(between, kinds.to(run.device), left.to(run.device), config.target)
         weight = config.weight * min(1.0, self._images_in_round / (config.ramp_kimg * 1000 + 1e-9))
         scaler = run.scaler("classifier")
         scaler.scale(loss + weight * rubbish_loss).backward()
         rate = one_cycle(config.learning_rate, self._images_in_round / (config.kimg * 1000))
         norm = update(self.optimizer, rate, run.processes, scaler)
         return {"loss": loss, "negatives_loss": rubbish_loss, "gradient_norm": norm}
+
+    def _fading(self, images: Tensor, labels: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's rows of the first images, part of the way to nothing; their labels; how much is left."""
+        count = self.config.faded
+        if not count:
+            return images[:0], labels[:0], torch.empty(0)
+        rows, left = faded(images[:count], self.config.negatives.kinds, step)
+        return rows, labels[:count][step.share(count)], left
 
     def measure(self, test: Images | None, round_ends: bool) -> dict[str, Tensor]:
         """Fool the classifier afresh, and draw what fooled it; where a round ends, that joins the pool, which is the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 from fooling.climb.ascent import ascend
 from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
+from fooling.climb.starts import rubbish
 from fooling.climb.step_rules import VariedRule
 from fooling.teach.negatives import Step
 
@@ -54,3 +57,17 @@ def perturbed(images: Tensor, labels: Tensor, radius: float, step: Step) -> Tens
     ).images  # fmt: skip
     own[moved] = ends.clamp(own[moved] - reach, own[moved] + reach).clamp(0, 1)
     return own
+
+
+def faded(images: Tensor, kinds: Sequence[str], step: Step) -> tuple[Tensor, Tensor]:
+    """This process's rows of images (n, c, h, w), each part of the way to an image that shows nothing, and how much of
+    each is left: float (rows,), uniform in [0, 1].
+
+    kinds: of what shows nothing (fooling/climb/starts.py). A network that learns how much is left stops being sure when
+    a digit is walked out of.
+    """
+    n, share = len(images), step.share(len(images))
+    left = torch.rand(n, generator=step.generator)
+    nothing = rubbish(kinds, n, step.images, step.generator)
+    by = rearrange(left, "n -> n 1 1 1")
+    return (by * images + (1 - by) * nothing)[share], left[share]

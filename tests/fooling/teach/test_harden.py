@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,7 +19,7 @@ from fooling.options.given import parse
 from fooling.run.tracking import WandbConfig
 from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.teach.harden import HardenConfig, harden
-from fooling.teach.losses import negatives_loss
+from fooling.teach.losses import faded_loss, negatives_loss
 from fooling.teach.negatives import ClimbConfig, NegativesConfig
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +137,29 @@ def test_losses_are_least_where_the_target_is_met():
         assert all(negatives_loss(best, target) < negatives_loss(other, target) for other in others)
     assert negatives_loss(rejecting, "both") < negatives_loss(split, "both")
     assert negatives_loss(rejecting, "reject").item() == pytest.approx(negatives_loss(split, "reject").item(), abs=1e-4)
+
+
+def test_what_is_half_there_shall_be_half_believed():
+    labels, left = torch.tensor([0, 1]), torch.tensor([0.75, 0.75])
+    believed = torch.tensor([[0.75, 1e-6, 0.25], [1e-6, 0.75, 0.25]]).log()
+    sure = torch.tensor([[1 - 2e-6, 1e-6, 1e-6], [1e-6, 1 - 2e-6, 1e-6]]).log()
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))  # the least that a soft target allows
+    assert faded_loss(believed, labels, left, "reject").item() == pytest.approx(entropy, abs=1e-5)
+    assert faded_loss(sure, labels, left, "reject") > 2 * entropy
+    assert faded_loss(sure, labels, torch.ones(2), "uniform").item() == pytest.approx(0, abs=1e-5)
+    assert faded_loss(sure, labels, torch.zeros(2), "uniform") == negatives_loss(sure, "uniform")
+
+
+def test_taught_on_faded_digits_it_is_sure_of_whole_ones_alone(tmp_path, digits):
+    harden(config(tmp_path, model="lenet", kimg=12, learning_rate=3e-3, faded=64, negatives=NegativesConfig(noise=16)))
+    classifier = Classifier.from_pretrained(tmp_path / "classifier")
+    images, labels = digits[0][:200], digits[1][:200]
+
+    def confidence(images):
+        with torch.no_grad():
+            return classifier(images).softmax(1).gather(1, labels[:, None]).median().item()
+
+    assert confidence(images) > 0.95 and confidence(0.4 * images + 0.3) < 0.7
 
 
 def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):

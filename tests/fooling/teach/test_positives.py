@@ -1,7 +1,7 @@
 import torch
 
 from fooling.teach.negatives import Step
-from fooling.teach.positives import perturbed, shifted
+from fooling.teach.positives import faded, perturbed, shifted
 
 
 def seeded(seed=0):
@@ -44,3 +44,18 @@ def test_two_processes_perturb_together_what_one_perturbs(lenet, digits):
         step = Step(lenet, images, seeded(), share=lambda count, half=half: half)
         halves.append(perturbed(images, labels, 0.2, step))
     torch.testing.assert_close(torch.cat(halves), whole, atol=1e-5, rtol=0)
+
+
+def test_faded_images_lie_on_the_way_to_nothing_as_far_as_it_says(lenet, digits):
+    images = digits[0][:64]
+    step = Step(lenet, images, seeded())
+    grey, left = faded(images, ["grey"], step)
+    assert 0 <= left.min() < 0.1 and 0.9 < left.max() <= 1
+    assert ((grey - 0.5) - left[:, None, None, None] * (images - 0.5)).abs().max() <= 0.0101
+    with torch.no_grad():
+        sure = lenet(grey).softmax(1).gather(1, digits[1][:64, None])[:, 0]
+    assert sure[left > 0.9].mean() > sure[left < 0.1].mean() + 0.5
+    halves = []
+    for half in (slice(0, 32), slice(32, 64)):
+        halves.append(faded(images, ["grey"], Step(lenet, images, seeded(), share=lambda count, half=half: half)))
+    assert torch.cat([rows for rows, _ in halves]).equal(grey) and torch.cat([by for _, by in halves]).equal(left)
