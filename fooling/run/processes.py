@@ -1,4 +1,4 @@
-"""The processes that train together: their devices, precision and threads, and what they tell each other.
+"""The processes that train together: their devices and precision, and what they tell each other.
 
 However they were launched (accelerate launch, torchrun, or one by itself), accelerate finds out, and starts them
 talking. They talk until the interpreter ends, so that one run can follow another.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar, cast
 
-import psutil
 import torch
 from accelerate import PartialState
 from torch import Tensor, distributed
@@ -175,12 +174,6 @@ class Precision:
         return "float32" if self.name == "no" else self.name
 
 
-def use_threads(count: int, until: ExitStack) -> None:
-    """Have torch compute with so many threads on the CPU, until `until` is closed."""
-    until.callback(torch.set_num_threads, torch.get_num_threads())
-    torch.set_num_threads(count)
-
-
 def use_flags(precision: Precision, until: ExitStack) -> None:
     """Have a GPU compute reproducibly and in this precision, until `until` is closed."""
     _set(torch.backends.cudnn, "deterministic", True, until)  # else it adds up gradients in any order: no exact resume
@@ -208,28 +201,6 @@ def computes_in_bf16(device: torch.device | str = "cpu") -> bool:
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def threads_per_process() -> int:
-    """OMP_NUM_THREADS if a person set it; launchers set it to 1 unasked, which would leave cores idle."""
-    launched = "TORCHELASTIC_RUN_ID" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
-    told = os.environ.get("OMP_NUM_THREADS")
-    if told is not None and not (launched and told == "1" and _launcher_was_told("OMP_NUM_THREADS") != "1"):
-        return torch.get_num_threads()
-    return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-
-
-def _launcher_was_told(variable: str) -> str | None:
-    """What stood in the environment of the process that started this one, when it was started itself."""
-    with suppress(psutil.Error, OSError):  # where it has ended, or may not be asked, nobody knows
-        launcher = psutil.Process().parent()
-        return launcher.environ().get(variable) if launcher else None
-    return None
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def caught(function: Callable[[], T]) -> tuple[T | None, UserError | None]:

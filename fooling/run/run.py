@@ -42,16 +42,14 @@ from fooling.run.processes import (
     Precision,
     Processes,
     caught,
-    cores,
     raise_any,
-    threads_per_process,
     use_flags,
-    use_threads,
 )
 from fooling.run.progress import Progress
 from fooling.run.record import NotFinite, Record
 from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
+from fooling.run.threads import Threads, cores, threads_are_given, threads_per_process, use_threads
 from fooling.run.tracking import Alert, Tracker, WandbConfig, start_tracker
 from fooling.run.version import code_version
 
@@ -76,7 +74,8 @@ class RunConfig(Settings):
     else what the hardware is made for."""
 
     threads: int | None = None
-    """CPU threads of each process. Default: this machine's cores shared among its processes."""
+    """CPU threads of each process. Default: this machine's cores shared among its processes, and one thread while other
+    work keeps them from each other."""
 
     log_kimg: float = 1.0
     """Thousands of images between lines of metrics.jsonl. Checkpoints have one of their own."""
@@ -192,12 +191,16 @@ class Run:
             return self.say(f"{self.folder} is complete: nothing left to do")
         how = f"{self.describe_processes()} ({self.precision.reason})"
         self.say(f"training on {on} in {self.folder}, {how}")
+        threads = self._threads()
         while self.images_seen < self.total_images:
             started = time.perf_counter()
             figures = training.step()
             self.images_seen += batch_size
             self._batch_size = batch_size
-            self.record(figures, time.perf_counter() - started)
+            taken = time.perf_counter() - started
+            self.record(figures, taken)
+            if threads:
+                threads.stepped(taken)
             yield self.images_seen
             if self._record and self.due(self.config.log_kimg):
                 self.log()
@@ -407,6 +410,13 @@ class Run:
     def _set_threads(self, count: int) -> None:
         if self.device.type == "cpu":
             use_threads(count, self._host)
+
+    def _threads(self) -> Threads | None:
+        """Who watches whether several threads pay, where that is left open."""
+        several = torch.get_num_threads()
+        if self.device.type != "cpu" or several == 1 or self.config.threads is not None or threads_are_given():
+            return None
+        return Threads(several, self.say)
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         with self._host:
