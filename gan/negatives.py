@@ -2,6 +2,10 @@
 
 The negatives are those of `fooling harden` (fooling/teach/negatives.py), and the adversary there is pixels: climbs
 against the network as it is at this step, noise as it is, images of another data set.
+
+Real images are shown beside them, as not "none of these". A relativistic game says only how much likelier than a fake a
+real image is to be real: with nothing to hold it, the logit of "none of these" rises with every negative until real
+images are rejected too, and who then admits those (gan/admission.py) admits the negatives with them.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from fooling.classifiers.networks import Classifier
 from fooling.errors import UserError
@@ -23,9 +28,10 @@ from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives
 
 
 class Negatives:
-    """The sources that a configuration names, and the gradients of calling what they give "none of these".
+    """The sources that a configuration names, and the gradients of calling what they give "none of these", and real
+    images any of the classes.
 
-    weight: of that, beside telling real from fake.
+    weight: of the two, beside telling real from fake.
 
     Raises UserError for counts that the processes cannot share, and for a pool, which has images only after a round of
     harden.
@@ -49,8 +55,8 @@ class Negatives:
         autocast: Callable[[], AbstractContextManager],
         bf16: bool = False,
     ) -> dict[str, Tensor]:
-        """Add the classifier's gradients of rejecting this step's negatives; returns the figures, scalars without
-        gradient.
+        """Add the classifier's gradients of rejecting this step's negatives and no real image; returns the figures,
+        scalars without gradient.
 
         classifier: with a reject class, as its last. images: float (n, c, h, w) in [0, 1], the real ones of the whole
         batch. seed: of what is drawn in this step, the same on every process. bf16: climb in that precision.
@@ -66,11 +72,14 @@ class Negatives:
                 autocast=torch.bfloat16 if bf16 else None,
             )
         )
+        reals = images[self.processes.share(len(images))]
         with autocast():
-            logits = classifier(negatives.to(device))
-        loss = negatives_loss(logits.float(), "reject")
-        scale(self.weight * loss).backward()
-        return {"negatives_loss": loss.detach()}
+            logits = classifier(torch.cat([reals, negatives.to(device)])).float()
+        on_reals, on_negatives = logits.tensor_split([len(reals)])
+        admitted = F.softplus(on_reals[:, -1] - on_reals[:, :-1].logsumexp(1)).mean()  # -log of any class's probability
+        rejected = negatives_loss(on_negatives, "reject")
+        scale(self.weight * (admitted + rejected)).backward()
+        return {"negatives_loss": rejected.detach(), "admission_loss": admitted.detach()}
 
     def state_dict(self) -> dict[str, Any]:
         return self.sources.state_dict()
