@@ -35,15 +35,15 @@ def ladder_page(measured: Sequence[Measured], picture: np.ndarray, *, ruled: str
         table("", heads, [(words, meaning, cells) for words, meaning, cells in rows(measured)]),
     ]  # fmt: skip
     for head, one in zip(heads, measured, strict=True):
-        names = [f"{with_article(name)}" for name in one.critic.class_names[: len(one.climbs)]]
+        tops = [(with_article(name), "") for name in one.critic.class_names[: len(one.found.climbs)]]
         parts += [
             f"<h2>{head}</h2><p>{html.escape(one.rung.words[:1].upper() + one.rung.words[1:])}.</p>",
             "<h3>Climbed from noise</h3>",
-            tiles(one.climbs, [(name, "") for name in names], f"climbed on {one.rung.name}"),
+            tiles(one.found.climbs, tops, f"climbed on {one.rung.name}"),
         ]
-        if one.samples is not None:
+        if one.found.samples is not None:
             parts += ["<h3>Drawn by its generator</h3>"]
-            parts += [tiles(one.samples, [(name, "") for name in names], f"drawn by the generator of {one.rung.name}")]
+            parts += [tiles(one.found.samples, tops, f"drawn by the generator of {one.rung.name}")]
     return page("The ladder: from a fooling image to a GAN", parts)
 
 

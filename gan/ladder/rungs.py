@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from fooling.run.run import RunConfig
 from fooling.seeds import seed_of
 from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.teach.harden import harden
+from gan.ladder.measured import Found, keep, kept
 from gan.metrics.ruler import Ruler
 from gan.networks.generator import Generator
 from gan.training import train as train_gan
@@ -63,19 +64,16 @@ def train_rung(rung: Rung, config: RunConfig) -> None:
 
 @dataclass
 class Measured:
-    """What was found of a rung.
-
-    climbs: float (classes, c, h, w), where climbs to each class from always the same noise end. samples: as many of its
-    generator, one that the judge takes for each class; None without one. figures: by name, shares from 0 to 1.
-    """
+    """A rung with its networks, and what was found of them (gan/ladder/measured.py)."""
 
     rung: Rung
     critic: Classifier
     generator: Generator | None
-    climbs: Tensor
-    noise: Tensor
-    samples: Tensor | None
-    figures: dict[str, float] = field(default_factory=dict)
+    found: Found
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return self.found.figures
 
 
 @dataclass
@@ -92,13 +90,29 @@ class Measures:
     seed: int
 
     def of(self, rung: Rung, folder: Path) -> Measured:
-        """Measure the rung whose run is in `folder`. All processes call this, and share what can be shared."""
-        critic = Classifier.from_pretrained(folder / "classifier")
+        """Measure the rung whose run is in `folder`, or take what is kept there. All processes call this, and share
+        what can be shared."""
+        processes = self.ruler.processes
+        critic = Classifier.from_pretrained(folder / "classifier").to(processes.device)
         generator = Generator.from_pretrained(folder / "generator") if rung.has_generator else None
-        classes, device = num_classes_of(critic), self.ruler.processes.device
-        critic.to(device)
+        if generator is not None:
+            generator.to(processes.device)
+        how = {
+            "judge": self.ruler.words, "climbs": self.climbs, "steps": self.steps, "samples": self.samples,
+            "seed": self.seed, "audit": asdict(QUICK),
+        }  # fmt: skip
+        found = processes.hear_main(kept(folder, how) if processes.is_main else None)
+        if found is None:
+            found = self._find(rung.name, critic, generator)
+            if processes.is_main:
+                keep(found, folder, how)
+        found.figures |= _cost(folder)
+        return Measured(rung, critic, generator, found)
+
+    def _find(self, name: str, critic: Classifier, generator: Generator | None) -> Found:
+        classes = num_classes_of(critic)
         audited = examine(
-            rung.name, critic, self.test, {}, self.judge, None, QUICK, seed=self.seed, score=self.score, say=self._say
+            name, critic, self.test, {}, self.judge, None, QUICK, seed=self.seed, score=self.score, say=self._say
         )
         overall = audited.overall("box")
         figures = {
@@ -118,18 +132,16 @@ class Measures:
         figures |= {"climbs_fd": self.ruler.measure_images(attack.images).frechet_distance}
         samples = None
         if generator is not None:
-            generator.to(device)
             report = self.ruler.measure(generator, self.samples)
             figures |= {"samples_fd": report.frechet_distance}
             figures |= {f"samples_{name}": share for name, share in vars(report.overlap).items()}
             samples = self._one_of_each(generator, classes)
-        figures |= _cost(folder)
         noise = Pixels.noise(classes, shape=self.test.images.shape[1:], seed=seed_of(self.seed, "ladder picture"))
         ends = ascend(
             critic, LogProbability(torch.arange(classes)), noise, until=_SURE, steps=self.steps, step="sign",
             step_size=0.02, progress=False,
         )  # fmt: skip
-        return Measured(rung, critic, generator, ends.images.cpu(), noise.params.detach().cpu(), samples, figures)
+        return Found(ends.images.cpu(), noise.params.detach().cpu(), samples, figures)
 
     def cross(self, measured: Sequence[Measured]) -> None:
         """Add to each rung's figures how many of its samples every rung's critic is sure of: taken_by_NAME."""

@@ -74,11 +74,11 @@ def as_text(measured: Sequence[Measured]) -> str:
 def ladder_picture(measured: Sequence[Measured]) -> np.ndarray:
     """A row for each class and a column for each rung: where climbs to that class end, from the same noise in a row;
     first that noise, and last what the highest rung's generator draws by itself. uint8 (height, width, 3)."""
-    classes = len(measured[0].climbs)
-    height, width = panel_size(*measured[0].climbs.shape[-2:], about=84)
-    samples = next((one.samples for one in reversed(measured) if one.samples is not None), None)
-    columns = [("the same\nnoise", measured[0].noise)]
-    columns += [(f"{one.rung.number}\n{one.rung.name}", one.climbs) for one in measured]
+    classes = len(measured[0].found.climbs)
+    height, width = panel_size(*measured[0].found.climbs.shape[-2:], about=84)
+    samples = next((one.found.samples for one in reversed(measured) if one.found.samples is not None), None)
+    columns = [("the same\nnoise", measured[0].found.noise)]
+    columns += [(f"{one.rung.number}\n{one.rung.name}", one.found.climbs) for one in measured]
     columns += [("its\nsamples", samples)] if samples is not None else []
     names = measured[0].critic.class_names[:classes]
     sheet = Sheet(

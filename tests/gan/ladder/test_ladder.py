@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import torch
 from in_browser import SCHEMES, WIDTHS, browser, faults, look, page_of
 from PIL import Image
 
@@ -16,6 +17,7 @@ from fooling.run.checkpoints import list_checkpoints
 from gan import Generator
 from gan.ladder import rungs
 from gan.ladder.ladder import LadderConfig, ladder
+from gan.ladder.measured import Found, keep, kept
 
 SMALL = [
     "--climbs", "100", "--steps", "5", "--samples", "200", "--wandb.mode", "disabled", "--threads", "1",
@@ -42,9 +44,27 @@ def test_every_rung_is_a_run_of_its_own_and_the_same_command_leaves_finished_one
     newest = list_checkpoints(folder / "harden" / "checkpoints")[0]
     before, said = newest.stat().st_mtime_ns, (folder / "ladder.json").read_text()
     monkeypatch.setattr(rungs, "QUICK", Effort(images=1, steps=3, restarts=0, walks=2, walk_steps=3))
+    monkeypatch.setattr(rungs, "examine", lambda *_, **__: pytest.fail("it was measured before"))
     ladder(config)
     assert newest.stat().st_mtime_ns == before
-    assert (folder / "ladder.json").read_text() == said  # the same seed measures the same
+    assert (folder / "ladder.json").read_text() == said
+
+
+def test_what_is_kept_of_a_rung_is_taken_for_the_same_networks_measured_in_the_same_way(tmp_path):
+    weights = tmp_path / "classifier" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"1")
+    found = Found(torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4), None, {"accuracy": 0.5, "recognised": float("nan")})
+    assert kept(tmp_path, {"climbs": 5}) is None
+    keep(found, tmp_path, {"climbs": 5})
+    same = kept(tmp_path, {"climbs": 5})
+    assert same.climbs.equal(found.climbs) and same.noise.equal(found.noise) and same.samples is None
+    assert same.figures["accuracy"] == 0.5 and same.figures["recognised"] != same.figures["recognised"]
+    assert kept(tmp_path, {"climbs": 6}) is None
+    weights.write_bytes(b"2")
+    assert kept(tmp_path, {"climbs": 5}) is None
+    (tmp_path / "measured.safetensors").write_bytes(b"half of it")
+    assert kept(tmp_path, {"climbs": 5}) is None
 
 
 def test_the_table_says_what_the_json_says(climbed):
@@ -79,7 +99,7 @@ def test_the_page_can_be_read_on_a_desk_and_on_a_telephone_and_says_what_the_tab
             assert all(cell in words for cell in re.split(r" ?\| ?", line)[1:-1])
 
 
-@pytest.mark.parametrize("name", ["ladder", "ladder-quick"])
+@pytest.mark.parametrize("name", ["ladder", "ladder-quick", "ladder-fashion"])
 def test_every_shipped_ladder_has_one_critic(name):
     config = parse(LadderConfig, ["--config", name])
     assert config.name == name
