@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import fooling
-from fooling.errors import Stopped, UserError
+from fooling.ending import end_in_order, is_out_of_memory, patient_streams
+from fooling.errors import Ended, Stopped, UserError
 from fooling.options.completion import SHELLS, completion
 from fooling.options.given import Given, arguments_of, as_yaml, given
 from fooling.options.help import help_of_program, help_of_verb
@@ -62,17 +64,33 @@ def run(function: Callable[..., Any], argv: list[str] | None = None) -> int:
 
 
 def _guarded(program: Callable[[], int]) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a pipe on Windows knows no thin space: it gets a question mark
+    with ExitStack() as host, patient_streams(host) as lost:
+        end_in_order(host)
+        exit_code = _said(program)
+        sys.stdout.flush()
+        if exit_code == 0 and lost and lost[0].errno not in (errno.EPIPE, errno.EIO):  # not: nobody reads on
+            return _fail(f"cannot write the output: {lost[0].strerror}")
+        return exit_code
+
+
+def _said(program: Callable[[], int]) -> int:
     try:
         return program()
     except UserError as error:
-        return _fail(str(error))
+        return _fail(" ".join(str(error).split()))
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _fail(
+            "out of memory: try a smaller batch_size, width, image_size or count (micro_batches of gan train keep the"
+            f" batch); {' '.join(str(error).split())[:200]}"
+        )
     except Stopped as stopped:
         launched = {"TORCHELASTIC_RUN_ID", "ACCELERATE_MIXED_PRECISION"}.intersection(os.environ)
         aside = " (a traceback around this line is the launcher's own)" if launched else ""
         return _say(f"{stopped}{aside}", stopped.exit_code)
+    except Ended as ended:
+        return _say(f"ended by {signal.Signals(ended.exit_code - 128).name}", ended.exit_code)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
 
@@ -80,10 +98,10 @@ def _guarded(program: Callable[[], int]) -> int:
 def _main(program: str, verbs: Mapping[str, Verb], argv: Sequence[str]) -> int:
     name, *rest = argv or ["--help"]
     if name in ("-h", "--help", "help"):
-        _print(help_of_program(program, {verb: entry.help for verb, entry in verbs.items()}))
+        print(help_of_program(program, {verb: entry.help for verb, entry in verbs.items()}))
         return 0 if argv else 2
     if name == "--version":
-        _print(f"{program} {fooling.__version__}")
+        print(f"{program} {fooling.__version__}")
         return 0
     if name.partition("=")[0] == "--print_completion":
         return _print_completion(program, verbs, name.partition("=")[2] or "".join(rest[:1]))
@@ -120,7 +138,7 @@ def _read(command: str, function: Callable[..., Any], argv: Sequence[str], first
     options = options_of(function)
     if asked := {"-h", "--help", "--help=all"}.intersection(argv):
         everything = "--help=all" in asked or list(argv[-2:]) in (["--help", "all"], ["-h", "all"])
-        _print(help_of_verb(command, summary_of(function), options, () if everything else first))
+        print(help_of_verb(command, summary_of(function), options, () if everything else first))
         return None
     return given(options, argv)
 
@@ -128,7 +146,7 @@ def _read(command: str, function: Callable[..., Any], argv: Sequence[str], first
 def _perform(function: Callable[..., Any], line: Given) -> None:
     arguments = arguments_of(function, line)
     if line.print_config:
-        _print(as_yaml(function, arguments, line).rstrip())
+        print(as_yaml(function, arguments, line).rstrip())
     else:
         function(**arguments)
 
@@ -140,15 +158,8 @@ def _print_completion(program: str, verbs: Mapping[str, Verb], shell: str) -> in
     for name, verb in verbs.items():
         with _light(verb) as function:
             options[name] = options_of(function)
-    _print(completion(program, shell, options).rstrip())
+    print(completion(program, shell, options).rstrip())
     return 0
-
-
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # it went to `head`, which had enough; Python shall not try again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from fooling.errors import UserError
+from fooling.errors import CannotWrite, UserError
+from fooling.options.paths import path_of
 
 _UNSEEN = 8  # levels of 256 by which a pixel of a film may change before it is drawn anew
 
@@ -20,7 +22,7 @@ _UNSEEN = 8  # levels of 256 by which a pixel of a film may change before it is 
 def write_whole(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
     """Have `write` write a file under another name, and rename it, so that nobody ever meets half of one.
 
-    Its folder is made. Raises UserError where it cannot be written.
+    Its folder is made. Raises CannotWrite where it cannot be written.
     """
     path = Path(path)
     partial = path.with_name(f".partial-{path.name}")
@@ -32,8 +34,23 @@ def write_whole(path: str | os.PathLike, write: Callable[[Path], Any]) -> Path:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+        raise CannotWrite(f"cannot write {path}: {error.strerror or error}") from error
     return path
+
+
+def writable(said: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder that somebody wants written, asked before the work: a disk says no in no time, and
+    what was found in an hour is lost where it says so afterwards. Nothing is left behind.
+
+    Raises UserError for what is no path, and CannotWrite where nothing could be made there.
+    """
+    path = path_of(said)
+    try:
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        with tempfile.TemporaryDirectory(dir=above, prefix=".partial-"):
+            return path
+    except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror or error}; choose another place") from error
 
 
 def write_text(text: str, path: str | os.PathLike) -> Path:

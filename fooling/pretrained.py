@@ -24,7 +24,8 @@ from safetensors.torch import save as in_safetensors
 from torch import nn
 from typing_extensions import Self
 
-from fooling.errors import MissingFile, UserError
+from fooling.errors import CannotWrite, MissingFile, UserError
+from fooling.options.paths import path_of
 
 HUB = "hub:"
 _ON_HUB = re.compile(r"(?!runs/)[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")  # owner/name; runs/ is where runs are, here
@@ -70,7 +71,7 @@ class Pretrained(nn.Module):
 
         Raises UserError where the folder cannot be written.
         """
-        folder = Path(folder).expanduser()
+        folder = path_of(folder)
         config = {"class": _saved_name(type(self)), **self.config}
         kept = {name: t.to(dtype) if t.dtype == torch.float32 else t for name, t in self.state_dict().items()}
         tensors = {name: t.detach().cpu().contiguous() for name, t in kept.items()}
@@ -94,7 +95,7 @@ class Pretrained(nn.Module):
                     for file in sorted(made.iterdir()):
                         file.replace(folder / file.name)
         except (OSError, SafetensorError) as error:
-            raise UserError(f"cannot write {folder}: {_said(error)}") from error
+            raise CannotWrite(f"cannot write {folder}: {getattr(error, 'strerror', None) or _said(error)}") from error
         return folder
 
     @classmethod
@@ -135,7 +136,7 @@ class Pretrained(nn.Module):
         from huggingface_hub import HfApi
 
         with tempfile.TemporaryDirectory() as temporary:
-            source = self.save_pretrained(temporary) if folder is None else Path(folder).expanduser()
+            source = self.save_pretrained(temporary) if folder is None else path_of(folder)
             try:
                 address = HfApi(token=token).create_repo(repo.removeprefix(HUB), private=private, exist_ok=True)
                 HfApi(token=token).upload_folder(repo_id=address.repo_id, folder_path=source)
@@ -161,7 +162,7 @@ def _folder_of(source: str | os.PathLike, cls: type) -> Path:
     """Where the files are, downloaded if need be; a path that is there is what it says, whatever it looks like."""
     if (name := str(source)).startswith(HUB):
         return _download(name)
-    folder = Path(source).expanduser()
+    folder = path_of(source)
     if not isinstance(source, str) or folder.exists() or not _ON_HUB.fullmatch(name):
         return folder
     try:
@@ -271,3 +272,5 @@ def _check_weights(network: nn.Module, tensors: dict[str, torch.Tensor], file: P
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise UserError(f"{file}: {name} has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
+        if not tensor.isfinite().all():
+            raise UserError(f"{file}: {name} holds NaN or infinity: what saved it had run away")

@@ -167,8 +167,20 @@ class TrainConfig(RunConfig):
             refuse_flips_of_writing(self.data.name, "flip_reals")
         if "flip" in self.augment.policy:
             refuse_flips_of_writing(self.data.name, "augment.policy flip")
-        if not (0 <= self.optimizer.beta1 < 1 and 0 <= self.optimizer.beta2 < 1):
-            raise UserError("optimizer.beta1 and beta2 must be at least 0 and below 1")
+        self._check_schedules()
+
+    def _check_schedules(self) -> None:
+        optimizer, final = self.optimizer, self.ema.final_half_life_kimg
+        if not all(0 <= beta < 1 for beta in (optimizer.beta1, optimizer.beta2, optimizer.final_beta2 or 0.0)):
+            raise UserError("optimizer.beta1, beta2 and final_beta2 must be at least 0 and below 1")
+        require_positive(**{"ema.final_half_life_kimg": 1.0 if final is None else final})
+        for name, value in {
+            "optimizer.final_learning_rate": optimizer.final_learning_rate,
+            "optimizer.discriminator_ratio": optimizer.discriminator_ratio,
+            "ema.ramp_up": self.ema.ramp_up,
+        }.items():
+            if value is not None and value < 0:
+                raise UserError(f"{name} must not be negative, got {value}")
 
     def _check_classes(self) -> None:
         if self.micro_batches > 1 and self.class_loss.feature_matching:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fooling.errors import MissingFile, UserError
+from fooling.options.paths import path_of
 from fooling.pretrained import Pretrained
 from fooling.run.checkpoints import has_whole_checkpoint
 from fooling.run.processes import caught, raise_any
@@ -29,7 +30,7 @@ def begin_with(source: str, generator: Pretrained, discriminator: Pretrained, ru
     def load() -> tuple[Weights, Weights | None] | None:
         if has_whole_checkpoint(run.folder):
             return None
-        within, critic = (Path(source).expanduser() / name for name in ("generator", "discriminator"))
+        within, critic = (path_of(source) / name for name in ("generator", "discriminator"))
         weights = _weights_of(within if within.is_dir() else source, generator, source)
         return weights, _weights_of(critic, discriminator, source) if critic.is_dir() else None
 

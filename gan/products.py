@@ -116,7 +116,7 @@ class Products:
     def finish(self, discriminator: nn.Module) -> None:
         """Write the films, and hand them and the networks to the tracker."""
         run, seen = self.run, self.run.images_seen
-        pictures = [Image.open(p).convert("RGB") for p in run.picture_files()]
+        pictures = list(self._drawn_before()) or [Image.fromarray(self._picture(self.average))]
         size = pictures[-1].size  # older versions drew small images smaller
         drawn = [np.asarray(p.resize(size, Image.Resampling.NEAREST)) for p in pictures]
         films = {
@@ -130,6 +130,15 @@ class Products:
             test = held_out(self.config.data)
             save_classifier(run, self.config.data, classifier, accuracy(classifier, test) if test else None)
         run.say(f"samples, films and metrics are in {run.folder}, the generator in {run.folder / 'generator'}")
+
+    def _drawn_before(self) -> Iterator[Image.Image]:
+        """The pictures of all moments so far, but for what is none: a foreign file must not keep a run from ending."""
+        for file in self.run.picture_files():
+            try:
+                with Image.open(file) as picture:
+                    yield picture.convert("RGB")
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                self.run.say(f"warning: left out of the film, {file}: {' '.join(str(error).split())}")
 
     def _walk(self, stops: int = 9, steps: int = 8) -> Iterator[np.ndarray]:
         """Frames of a closed tour through the first latents, seen from each of its stops at once, each in its class."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from fooling.errors import UserError
-from fooling.files import write_png
+from fooling.files import writable, write_png
 from fooling.show.grids import grid
 from gan.saved import open_generator
 
@@ -42,7 +42,7 @@ def sample(
         labels: The class of each image, in order, or one for all; for a generator that was trained with classes.
             Default: every class in turn.
     """
-    path = Path(out or ("samples" if each else "samples.png")).expanduser()
+    path = writable(out or ("samples" if each else "samples.png"))
     if each and path.exists():
         raise UserError(f"{path} exists: choose another folder with --out")
     if not each and path.suffix.lower() != ".png":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from fooling.data.load import DataConfig, as_written
 from fooling.errors import UserError
+from fooling.options.paths import path_of
 from fooling.pretrained import HUB
 from fooling.run.checkpoints import list_checkpoints
 from gan.networks.generator import Generator
@@ -35,7 +37,7 @@ def open_generator(run: str) -> Saved:
 
     Raises MissingFile or UserError, in one line, where there is none, or none yet.
     """
-    folder = Path(run).expanduser()
+    folder = path_of(run)
     if folder.name == "generator" and (folder.parent / "config.yaml").is_file():
         folder = folder.parent  # of a run, which says more of it
     within, settings = folder / "generator", _settings_of(folder)
@@ -46,7 +48,8 @@ def open_generator(run: str) -> Saved:
     if not (within / "config.json").is_file():
         when = "when the same command goes on with it" if checkpoints else "with the first checkpoint"
         raise UserError(f"the run {folder} has no generator yet: it is written {when}")
-    total = round(float(settings["kimg"]) * 1000)
+    kimg = settings.get("kimg")
+    total = round(kimg * 1000) if isinstance(kimg, (int, float)) and math.isfinite(kimg) else 0
     seen = int(checkpoints[0].name) if checkpoints else total
     unfinished = f", from an unfinished run: {seen / 1000:.3g} of {total / 1000:g} kimg" if seen < total else ""
     data = None
@@ -57,5 +60,8 @@ def open_generator(run: str) -> Saved:
 
 def _settings_of(folder: Path) -> dict[str, Any]:
     config = folder / "config.yaml"
-    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    try:
+        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {config}: {' '.join(str(error).split())}") from error
     return settings if isinstance(settings, dict) else {}

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 FLOORS = [
     {"errors", "seeds"},
-    {"options"},
+    {"options", "ending"},
     {"files", "images", "pretrained", "cli"},
     {"data"},
     {"run"},

@@ -28,6 +28,7 @@ from fooling.data.load import DataConfig, Name, load, load_config
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
 from fooling.options.settings import Settings
+from fooling.options.types import listed
 from fooling.run.results import Results
 from fooling.run.tracking import WandbConfig
 
@@ -121,9 +122,12 @@ def audit(config: AuditConfig) -> Path:
                 )
             except UserError as error:
                 raise UserError(f"{label}: {error}") from error
-    finally:  # one that cannot be climbed, or Ctrl-C, does not lose what was found out about those before
+    except BaseException:  # one that cannot be climbed, or Ctrl-C, does not lose what was found about those before
         if reports:
+            print(f"stopped: writing what was found of {listed([r.label for r in reports], 'and')}", flush=True)
             _write(reports, results, effort, config.seed)
+        raise
+    _write(reports, results, effort, config.seed)
     return results.folder
 
 

@@ -23,7 +23,7 @@ from fooling.classifiers.networks import Classifier
 from fooling.classifiers.train import accuracy
 from fooling.data.batches import Batches
 from fooling.data.load import DataConfig, default_root, held_out, load_config
-from fooling.errors import UserError
+from fooling.errors import CannotWrite, UserError
 from fooling.files import write_json
 from fooling.images import Images
 from fooling.pretrained import WEIGHTS
@@ -102,12 +102,21 @@ def trained_judge(data: DataConfig) -> JudgeNet:
     if not (folder / "model.safetensors").exists():
         print(f"training a judge of {data.folder or data.name}, this once", flush=True)
         judge = train_judge(images)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
-            judge.save_pretrained(Path(partial, "judge"))
-            with suppress(OSError):  # another process was faster: its judge is as good
-                Path(partial, "judge").rename(folder)
+        try:
+            _keep(judge, folder)
+        except (CannotWrite, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            print(f"the judge is not kept in {folder}: {reason}", flush=True)
+            return judge
     return _read(folder)
+
+
+def _keep(judge: JudgeNet, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
+        judge.save_pretrained(Path(partial, "judge"))
+        with suppress(OSError):  # another process was faster: its judge is as good
+            Path(partial, "judge").rename(folder)
 
 
 def _read(folder: Path) -> JudgeNet:

@@ -8,18 +8,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import yaml
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from fooling.classifiers.frozen import frozen
 from fooling.classifiers.networks import Classifier, input_shape_of, num_classes_of
 from fooling.data.load import DataConfig, as_written
+from fooling.ending import is_out_of_memory
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images
-from fooling.options.imported import current_directory_first, imported, names_an_object
+from fooling.options.imported import blamed, current_directory_first, imported, names_an_object
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.options.types import did_you_mean, listed
 from fooling.pretrained import HUB, WEIGHTS
@@ -65,6 +68,9 @@ class Adapted(nn.Module):
             raise UserError(f"std must be positive, got {tuple(std)}")
         self.module = module
         self.input_shape = tuple(input_shape)
+        if any(is_lazy(p) for p in [*module.parameters(), *module.buffers()]):
+            with torch.no_grad():
+                self._ask(torch.zeros(2, *input_shape))  # a lazy one has its shapes from what it is first shown
         like = next(module.parameters(), torch.empty(0))  # its device and precision
         centre, spread = (like.new_tensor(values)[:, None, None] for values in (mean, std))
         self.register_buffer("scale", (high - low) / spread, persistent=False)
@@ -73,16 +79,32 @@ class Adapted(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Computed in the module's own precision; the logits come in that of the images."""
-        logits = self.module((images * self.scale + self.shift).to(self.scale.dtype))
+        logits = self._ask((images * self.scale + self.shift).to(self.scale.dtype))
+        if isinstance(logits, Tensor) and logits.isnan().any():
+            raise UserError(f"{self._name} gives NaN for images in [0, 1]: see to its weights, --input.mean and .std")
         return logits.to(images.dtype) if isinstance(logits, Tensor) else logits
+
+    def _ask(self, inputs: Tensor) -> Any:
+        try:
+            return self.module(inputs)
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever somebody else's code raises
+            if is_out_of_memory(error):
+                raise
+            given = f"{len(inputs)} images of shape {self.input_shape}"
+            if isinstance(error, RuntimeError):
+                reason = " ".join(str(error).split())[:300]
+                raise UserError(f"{self._name} does not take images, given {given}: {reason}") from error
+            raise UserError(f"{blamed(self._name, error)}, given {given}") from error
+
+    @property
+    def _name(self) -> str:
+        return f"the module {type(self.module).__name__}"
 
     def _count_logits(self) -> int:
         with frozen(self), torch.no_grad():
-            try:
-                logits = self(self.shift.new_full((2, *self.input_shape), 0.5))
-            except RuntimeError as error:
-                reason = str(error).splitlines()[0]
-                raise UserError(f"the module does not take images of shape {self.input_shape}: {reason}") from error
+            logits = self(self.shift.new_full((2, *self.input_shape), 0.5))
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != 2:
             got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
             raise UserError(f"the module must give logits of shape (n, classes), for n = 2 it gave {got}")
@@ -151,7 +173,7 @@ def load_classifier(
     if re.fullmatch(r"[\w-]+", name) and not Path(name).exists():
         guess = did_you_mean(name, SHIPPED) or f": expected {listed(SHIPPED)}, or the folder of a run"
         raise MissingFile(f"no model {name!r} ships, and there is no such folder{guess}")
-    of_run = Path(source).expanduser() / "classifier"
+    of_run = path_of(source) / "classifier"
     return Classifier.from_pretrained(of_run if (of_run / "config.json").is_file() else source)
 
 
@@ -194,7 +216,7 @@ def _unlike_the_first(found: Mapping[str, object]) -> str | None:
 
 
 def _folder_of(data: DataConfig) -> Path | None:
-    return Path(data.folder).expanduser().resolve() if data.name == "folder" and data.folder else None
+    return path_of(data.folder).resolve() if data.name == "folder" and data.folder else None
 
 
 def _is_unnamed(data: DataConfig) -> bool:
@@ -203,7 +225,7 @@ def _is_unnamed(data: DataConfig) -> bool:
 
 def _data_of_run(source: str) -> DataConfig | None:
     """What a run in this folder, or around it, was trained on; None where there is no run, or it does not say."""
-    folder = Path(source).expanduser()
+    folder = path_of(source)
     of_run = folder.parent if folder.name == "classifier" else folder
     if source not in SHIPPED:
         with suppress(OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
@@ -251,8 +273,8 @@ def module_named(name: str) -> nn.Module:
     if callable(made) and not isinstance(made, nn.Module):
         try:
             made = made()
-        except Exception as error:  # whatever somebody else's code raises
-            raise UserError(f"{name}() failed with {type(error).__name__}: {' '.join(str(error).split())}") from error
+        except (Exception, SystemExit) as error:  # whatever somebody else's code raises
+            raise UserError(blamed(f"{name}()", error)) from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{name} must give a torch.nn.Module, it gave {type(made).__name__}")
     return made

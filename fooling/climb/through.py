@@ -11,7 +11,6 @@ import copy
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from fooling.climb.parametrizations import Latent
 from fooling.climb.step_rules import RuleName
 from fooling.errors import MissingFile, UserError
 from fooling.options.imported import names_an_object
+from fooling.options.paths import path_of
 from fooling.pretrained import HUB, Pretrained
 
 _TURN = 3 / 8  # of the sphere's radius: about 20 degrees
@@ -82,7 +82,7 @@ def load_generator(source: str | os.PathLike) -> nn.Module:
 
     Raises MissingFile or UserError, in one line.
     """
-    name, folder = str(source), Path(source).expanduser()
+    name, folder = str(source), path_of(source)
     within = folder / "generator"
     if not name.startswith(HUB) and names_an_object(name) and not folder.exists():
         generator = module_named(name)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from fooling.errors import MissingFile, UserError
+from fooling.errors import CannotWrite, MissingFile, UserError
 
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
@@ -107,8 +108,10 @@ def decode_once(
     root: the folder that holds one cache folder for each (source, settings); made if need be. Processes that want the
     same one at once wait for the first to make it.
 
+    Where the cache cannot be written, they are decoded for this once, and a line says so.
+
     Raises UserError for the first image that cannot be read, with its name (with `skip_broken` those are left out and
-    counted), where none can be read, and where the cache cannot be written.
+    counted), and where none can be read.
     """
     if source.count == 0:
         raise MissingFile(f"no images in {source.origin}")
@@ -117,12 +120,23 @@ def decode_once(
     label = re.sub(r"[^\w.-]+", "_", source.label)[:64]
     folder = root / f"{label}-{image_size}px-{_digest([source.origin, settings])[:10]}"
     cached = _read(folder, wanted, skip_broken)
-    if cached is None:
-        with _alone(folder):
-            cached = _read(folder, wanted, skip_broken)  # which another process may have made by now
-            if cached is None:
-                _build(source, folder, wanted, skip_broken)
-                cached = _read(folder, wanted, skip_broken)
+    if cached is not None:
+        return cached
+    try:
+        return _made(source, folder, wanted, skip_broken)
+    except CannotWrite as error:
+        print(f"{error}: decoding for this once", flush=True)
+        # Its pages stay readable after it is gone, as files do that are open (not on Windows, where it stays).
+        with tempfile.TemporaryDirectory(prefix="fooling-", ignore_cleanup_errors=True) as temporary:
+            return _made(source, Path(temporary, "images"), wanted, skip_broken)
+
+
+def _made(source: ImageSource, folder: Path, wanted: dict[str, Any], skip_broken: bool) -> DecodedImages:
+    with _alone(folder):
+        cached = _read(folder, wanted, skip_broken)  # which another process may have made by now
+        if cached is None:
+            _build(source, folder, wanted, skip_broken)
+            cached = _read(folder, wanted, skip_broken)
     if cached is None:
         raise UserError(f"{folder} changed while it was read: is something else writing there?")
     return cached
@@ -226,11 +240,19 @@ def _decode(source: ImageSource, index: int, size: int, channels: int) -> np.nda
     """One image, uint8 (channels, size, size), or the reason why it cannot be read."""
     try:
         with Image.open(source.open(index)) as image:
+            refuse_programs(image)
             return _square(image, size, channels)
     except UnidentifiedImageError:
         return "not in a known format"
     except Exception as error:  # PIL lets through whatever its readers stumble over in a broken file
         return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+
+
+def refuse_programs(image: Image.Image) -> None:
+    """Raise ValueError for an image that is opened, and whose pixels another program would have to draw: PIL hands
+    PostScript to Ghostscript, whatever the file is called."""
+    if image.format in ("EPS", "WMF"):
+        raise ValueError(f"{image.format} is no image of pixels")
 
 
 def _square(image: Image.Image, size: int, channels: int) -> np.ndarray:
@@ -251,8 +273,8 @@ def _square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _cannot_write(folder: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {folder}: {error.strerror or error}; choose another --data.root")
+def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(f"cannot write {folder}: {error.strerror or error}; choose another --data.root")
 
 
 def _digest(value: Any) -> str:

@@ -7,6 +7,7 @@ encoded on disk, as JPEG or PNG, is decoded once into a memory-mapped cache (foo
 from __future__ import annotations
 
 import os
+import tempfile
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,7 @@ from fooling.data.named_sets import Split, read, read_encoded
 from fooling.data.stacked_mnist import stacked_mnist
 from fooling.errors import UserError
 from fooling.images import Images
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.seeds import seed_of
 
@@ -101,12 +103,12 @@ def load(
         raise UserError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
     if not 0 <= test_share < 1:
         raise UserError(f"test_share must be at least 0 and below 1, got {test_share}")
-    root = Path(root).expanduser() if root is not None else default_root()
+    root = path_of(root) if root is not None else default_root()
     settings: dict[str, Any] = {"image_size": image_size or 64, "channels": channels or 3, "skip_broken": skip_broken}
     if name == "folder":
         if folder is None:
             raise UserError("data set 'folder' needs --data.folder DIR, the directory of your images")
-        return _read_folder(Path(folder).expanduser().resolve(), split, root, test_share, split_seed, settings)
+        return _read_folder(path_of(folder).resolve(), split, root, test_share, split_seed, settings)
     if name in ("celeba", "lsun"):
         source = read_encoded(name, split, root, category=category)
         return Images(decode_once(source, root / "decoded", **settings).images, None)
@@ -136,7 +138,12 @@ def as_written(settings: dict[str, Any]) -> dict[str, Any]:
 
 def default_root() -> Path:
     """Where downloads and decoded images live unless told otherwise: $FOOLING_CACHE, or ~/.cache/fooling."""
-    return Path(os.environ.get("FOOLING_CACHE", "~/.cache/fooling")).expanduser()
+    try:
+        return path_of(os.environ.get("FOOLING_CACHE") or "~/.cache/fooling")
+    except UserError:
+        if os.environ.get("FOOLING_CACHE"):
+            raise
+        return Path(tempfile.gettempdir(), "fooling")  # nobody is at home, as for some services
 
 
 def _read_folder(

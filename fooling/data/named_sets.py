@@ -70,6 +70,13 @@ def _read_idx_pair(folder: Path, stem: str, class_names: Sequence[str]) -> Image
     labels = _read_idx_file(folder / f"{stem}-labels-idx1-ubyte")
     if images.ndim != 3 or labels.shape != images.shape[:1]:
         raise UserError(f"{folder}/{stem}-* do not belong together: {tuple(images.shape)} and {tuple(labels.shape)}")
+    first = stem == "emnist-letters-train" or stem == "emnist-letters-test"  # which count from 1
+    if len(labels) and not first <= int(labels.min()) <= int(labels.max()) < len(class_names) + first:
+        raise UserError(
+            f"{folder}/{stem}-* are damaged: labels go to {int(labels.max())}, of {len(class_names)} classes"
+        )
+    if not len(images) or images.shape[1] != images.shape[2]:
+        raise UserError(f"{folder}/{stem}-* are damaged: images of {tuple(images.shape)} are not square")
     return Images(images[:, None], labels.long(), tuple(class_names))
 
 
@@ -79,6 +86,8 @@ def _read_idx_file(file: Path) -> Tensor:
     try:
         raw = file.read_bytes() if file.exists() else gzip.decompress(file.with_name(f"{file.name}.gz").read_bytes())
         # Two zero bytes, the type (8: unsigned byte), the number of dimensions, each of them as big-endian int32.
+        if raw[:3] != b"\0\0\x08":
+            raise ValueError(f"it begins with {raw[:4].hex()}, which is not that of bytes in the IDX format")
         shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
         return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
     except (FileNotFoundError, NotADirectoryError):

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from fooling.errors import MissingFile, UserError
+from fooling.options.paths import path_of
 from fooling.options.table import Option
 from fooling.options.types import check, choices_of, did_you_mean, understood
 
@@ -28,11 +29,11 @@ def shipped_configs() -> dict[str, Path]:
 def find_config(name: str) -> str:
     """The file that `--config` names: one on disk, or else one that ships. Settings in braces stay what they are."""
     shipped = shipped_configs()
-    if name.startswith("{") or Path(name).expanduser().is_file():
+    if name.startswith("{") or path_of(name).is_file():
         return name
     if name in shipped:
         return str(shipped[name])
-    what = "is a folder" if Path(name).is_dir() else "is neither a file nor one that ships"
+    what = "is a folder" if name and path_of(name).is_dir() else "is neither a file nor one that ships"
     guess = did_you_mean(Path(name).stem, shipped).replace("mean ", "mean --config ")
     raise MissingFile(
         f"--config {name or repr(name)} {what}" + (guess or f": those that ship are {', '.join(shipped)}")
@@ -50,7 +51,7 @@ def read_settings(file: str, path: tuple[str, ...], options: Sequence[Option]) -
     else:
         where = file
         try:
-            text = Path(file).expanduser().read_text(encoding="utf-8")
+            text = path_of(file).read_text(encoding="utf-8")
         except FileNotFoundError as error:
             inside = [o.name for o in options if o.path[:-1] == path and file in map(str, choices_of(o.hint))]
             guess = f": did you mean --{inside[0]} {file}?" if inside else ""

@@ -20,7 +20,8 @@ def names_an_object(name: str) -> bool:
 def imported(name: str) -> Any:
     """What package.module:attribute names, imported from the current directory too.
 
-    Raises MissingFile for a module that is not there, and UserError for one without such an attribute.
+    Raises MissingFile for a module that is not there, and UserError for one without such an attribute, or whose own
+    code fails.
     """
     module, _, attribute = name.partition(":")
     with current_directory_first():
@@ -30,6 +31,13 @@ def imported(name: str) -> Any:
             raise MissingFile(f"cannot import {name}: {error}") from error
         except AttributeError as error:
             raise UserError(f"cannot import {name}: {error}") from error
+        except (Exception, SystemExit) as error:  # whatever somebody else's code raises
+            raise UserError(f"cannot import {name}: {blamed(module, error)}") from error
+
+
+def blamed(whose: str, error: BaseException) -> str:
+    """That somebody's code has failed, and with what, in a line."""
+    return f"{whose} failed with {type(error).__name__}: {' '.join(str(error).split())[:300] or 'it does not say why'}"
 
 
 @contextmanager

@@ -57,6 +57,8 @@ def check(name: str, value: Any, hint: Any) -> Any:
             return [check(f"each of {name}", item, get_args(part)[0]) for item in value]
         if part is float and type(value) in (int, float) and math.isfinite(value):
             return float(value)
+        if part is int and type(value) is int and not -(2**63) <= value < 2**63:
+            raise UserError(f"{name} must be a whole number of at most 63 bits, got {str(value)[:60]}")
         if part in (bool, int, str) and type(value) is part:
             return value
         if part is Path and isinstance(value, (str, Path)):

@@ -12,11 +12,15 @@ import json
 import os
 import shutil
 from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
+
+from fooling.errors import CannotWrite
 
 
 class Stateful(Protocol):
@@ -28,12 +32,34 @@ class Stateful(Protocol):
 
 
 def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, keep: int = 2) -> Path:
-    """Write `state` (nested dicts of tensors and plain values) and remove all but the newest `keep` checkpoints."""
+    """Write `state` (nested dicts of tensors and plain values) and remove all but the newest `keep` checkpoints.
+
+    Raises CannotWrite, with the one before it as it was, where there is no room for it.
+    """
     target = folder / f"{images_seen:09d}"
     partial = folder / f".{target.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _write(partial, target, images_seen, state)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        before = next((f"{c.name} images" for c in list_checkpoints(folder)), "the beginning")
+        raise CannotWrite(
+            f"cannot write {target}: {error.strerror or error}; once that is mended the same command goes on from"
+            f" {before}"
+        ) from error
+    for old in list_checkpoints(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _write(partial: Path, target: Path, images_seen: int, state: dict[str, Any]) -> None:
     partial.mkdir(parents=True)
-    torch.save(state, partial / "state.pt")
+    with _Noting((partial / "state.pt").open("wb", buffering=0)) as stream:
+        try:
+            torch.save(state, cast(Any, stream))
+        except RuntimeError as error:  # of the disk's own words torch makes "unexpected pos 3328 vs 3222"
+            raise stream.error or error from None
     manifest = {
         "images_seen": images_seen,
         "bytes": (partial / "state.pt").stat().st_size,
@@ -46,10 +72,33 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
     if target.exists():  # a damaged one that was passed over when the run was resumed
         shutil.rmtree(target)
     partial.rename(target)
-    _flush(folder)
-    for old in list_checkpoints(folder)[keep:]:
-        shutil.rmtree(old)
-    return target
+    _flush(target.parent)
+
+
+class _Noting:
+    """A file to write, which notes why it could not be."""
+
+    def __init__(self, file: RawIOBase):
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        view, written = memoryview(data).cast("B"), 0
+        try:
+            while written < len(view):  # an unbuffered file may take less than it is given
+                written += self._file.write(view[written:]) or 0
+        except OSError as error:
+            self.error = error
+            raise
+        return written
+
+    def flush(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ metrics.jsonl    a line of figures every so often
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from fooling.data.load import DataConfig, as_written
-from fooling.errors import UserError
+from fooling.errors import CannotWrite, UserError
 from fooling.files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
     if not file.exists():
         write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), file)
         return
-    before, now = _flat(_completed(yaml.safe_load(file.read_text(encoding="utf-8")), config)), _flat(settings)
+    before, now = _flat(_completed(_written(file), config)), _flat(settings)
     # Where the run lies and is watched from does not change what it computes.
     changed = [k for k in before.keys() | now if before.get(k) != now.get(k) and not k.startswith(("output", "wandb."))]
     if changed:
@@ -62,6 +63,20 @@ def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:
         )
 
 
+def _written(file: Path) -> dict[str, Any]:
+    try:
+        written = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"cannot read {file} ({reason}): {_MEND}") from error
+    if not isinstance(written, dict):
+        raise UserError(f"{file} holds no settings: {_MEND}")
+    return written
+
+
+_MEND = "it says which run this is; put it back, or choose another --name"
+
+
 def _completed(written: dict[str, Any], config: DataclassInstance) -> dict[str, Any]:
     """The settings that were written of such a config, and the defaults of those that were not."""
     if isinstance(config, DataConfig):
@@ -70,7 +85,8 @@ def _completed(written: dict[str, Any], config: DataclassInstance) -> dict[str, 
     for field in fields(config):
         value = getattr(config, field.name)
         if is_dataclass(value) and not isinstance(value, type):
-            completed[field.name] = _completed(written.get(field.name) or {}, value)
+            below = written.get(field.name)
+            completed[field.name] = _completed(below if isinstance(below, dict) else {}, value)
         elif field.name not in written:
             completed[field.name] = field.default if field.default_factory is MISSING else field.default_factory()
     return completed
@@ -110,14 +126,24 @@ def truncate_log(folder: Path, images_seen: int) -> None:
     if not file.exists():
         return
     kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):
+    text = file.read_text(encoding="utf-8", errors="replace")
+    for line in text.splitlines():
+        with suppress(ValueError, KeyError, TypeError):  # a line that is none of ours, or was cut short
             if json.loads(line)["images_seen"] <= images_seen:
                 kept.append(line + "\n")
-    if "".join(kept) != file.read_text(encoding="utf-8"):
+    if "".join(kept) != text:
         write_text("".join(kept), file)
 
 
 def append_to_log(folder: Path, figures: dict[str, Any]) -> None:
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(figures) + "\n")
+    path = folder / "metrics.jsonl"
+    try:
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(figures) + "\n")
+        except OSError:
+            os.truncate(path, before)  # no half of a line
+            raise
+    except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror or error}") from error

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fooling.errors import Stopped, UserError, require_positive
 from fooling.images import Images, fingerprint_of
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.run.checkpoints import (
     Stateful,
@@ -127,8 +128,10 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, *, total_images: int, product: str):
+        if total_images < 1:
+            raise UserError("kimg must be at least 0.001: that is one image")
         self.config, self.total_images, self.product = config, total_images, product
-        self.folder = Path(config.output or f"runs/{config.name}").expanduser()
+        self.folder = path_of(config.output or f"runs/{config.name}")
         self.processes = Processes()
         self.precision = Precision.of(config.mixed_precision, self.device)
         self.tracker: Tracker = Tracker()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a run to stop, the second insists."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks a run to stop, the second insists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
+
+from fooling.ending import SIGNALS
 
 _ONE_WISH = 1.0  # seconds
 
@@ -35,7 +37,9 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return
         self._until = until
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *SIGNALS):
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the terminal may close
             before = signal.signal(number, self._on_signal)
             if before is not None:  # None: it was not Python that set it, and Python cannot set it again
                 until.callback(signal.signal, number, before)

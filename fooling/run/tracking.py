@@ -38,6 +38,10 @@ class WandbConfig(Settings):
     tags: list[str] = field(default_factory=list)
     """Tags to find the run by."""
 
+    def __post_init__(self) -> None:
+        if too_long := [tag for tag in self.tags if len(tag) > 64]:
+            raise UserError(f"wandb.tags have at most 64 characters, got {too_long[0][:40]!r}")
+
 
 class Alert(NamedTuple):
     """Something in a training that needs a person: what it is, and what was seen and can be tried."""
@@ -105,9 +109,8 @@ class WandbTracker(Tracker):
                     init_timeout=30,
                 ),
             )
-        except (wandb.errors.UsageError, wandb.errors.CommError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"wandb cannot start in mode {config.mode} ({reason}): try --wandb.mode offline") from error
+        except Exception as error:  # its own errors, and pydantic's of tags too long and WANDB_* that make no sense
+            raise _cannot_start(config, error) from error
 
     @property
     def address(self) -> str | None:
@@ -161,6 +164,28 @@ class WandbTracker(Tracker):
             self._lost = True
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             print(f"warning: wandb failed, and the run goes on without it: {reason}", file=sys.stderr, flush=True)
+
+
+def refuse_nobody(config: WandbConfig) -> None:
+    """Raise UserError where wandb is to be online and nobody is logged in: before the work, not after it.
+
+    At a terminal wandb asks who it is.
+    """
+    if config.mode != "online":
+        return
+    import wandb
+
+    try:
+        known = wandb.login(timeout=30)
+    except Exception as error:  # whatever its settings, its server or its prompt run into
+        raise _cannot_start(config, error) from error
+    if not known:
+        raise UserError("nobody is logged in to wandb: wandb login, or try --wandb.mode offline")
+
+
+def _cannot_start(config: WandbConfig, error: Exception) -> UserError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return UserError(f"wandb cannot start in mode {config.mode} ({reason}): try --wandb.mode offline")
 
 
 def start_tracker(config: WandbConfig, folder: Path, settings: dict[str, Any]) -> Tracker:

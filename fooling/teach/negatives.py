@@ -104,6 +104,8 @@ class NegativesConfig(Settings):
             raise UserError("negatives are counted from 0 up")
         if self.persistent > _REMEMBERED:
             raise UserError(f"negatives.persistent must be at most {_REMEMBERED}, the places that climbs go on from")
+        if not 0 <= self.reseed <= 1:
+            raise UserError(f"negatives.reseed must be a share, from 0 to 1, got {self.reseed}")
         if self.generated and self.generator_folder is None:
             raise UserError("negatives.generated needs negatives.generator_folder")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 import numpy as np
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier
 from fooling.classifiers.networks import class_names, input_shape_of
+from fooling.data.image_files import refuse_programs
 from fooling.data.load import DataConfig, NothingHeldOut, load_config
 from fooling.errors import MissingFile, UserError, require_positive
 from fooling.images import Images, to_float
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.run.tracking import WandbConfig
 
@@ -101,19 +103,26 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
     Raises MissingFile, or UserError for a file that is no image, is transparent somewhere, or holds more than 8 bits
     for a channel.
     """
-    path, (channels, height, width) = Path(path).expanduser(), shape
+    path, (channels, height, width) = path_of(path), shape
     if not path.is_file():
         raise MissingFile(f"no such file: {path}")
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")  # PIL's, about harmless oddities of files
+            refuse_programs(image)
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # a photograph may lie on its side
+            if image.mode in ("LAB", "HSV"):  # which PIL cannot take to grey
+                image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is not a readable image") from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()).replace(str(path), "it")
+        raise UserError(f"{path} is not a readable image ({reason})") from error
     if image.mode.startswith(("I", "F")):
         raise UserError(f"{path} has more than 8 bits for a channel, so its black and white are not known: convert it")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{path} is transparent in places, so its colours are not known: put it on a background")
-    ImageOps.exif_transpose(image, in_place=True)  # a photograph may lie on its side
+    if image.mode in ("LAB", "HSV"):
+        image = image.convert("RGB")
     picture: Image.Image = image.convert("L" if channels == 1 else "RGB")
     if picture.size != (width, height):
         cropped = ", its margins cut off" if picture.width * height != picture.height * width else ""

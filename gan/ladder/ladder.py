@@ -19,6 +19,7 @@ from fooling.classifiers.train import labelled
 from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.files import write_json, write_png, write_text
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.run.processes import Processes
 from fooling.run.run import RunConfig
@@ -104,7 +105,7 @@ class LadderConfig(Settings):
 
     @property
     def folder(self) -> Path:
-        return Path(self.output or f"runs/{self.name}").expanduser()
+        return path_of(self.output or f"runs/{self.name}")
 
     def of(self, name: RungName) -> RunConfig:
         """The settings of a rung's run: its own, with what all rungs share."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -167,5 +168,7 @@ class Measures:
 
 def _cost(folder: Path) -> dict[str, float]:
     """What training took, by the last line of the run's log."""
-    last = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-    return {"minutes": last["seconds"] / 60}
+    with suppress(OSError, ValueError, LookupError, TypeError):  # the log is for people: nothing else hangs by it
+        last = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        return {"minutes": last["seconds"] / 60}
+    return {"minutes": float("nan")}

@@ -17,6 +17,7 @@ from torch import Tensor
 from fooling.data.load import DataConfig, default_root, held_out, load_config
 from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_uint8
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.run.card import named
 from fooling.run.processes import Processes
@@ -113,7 +114,7 @@ class Ruler:
             return images, held_out(data), extractor_for(data, images, kind, processes.device)
 
         images, test, extractor = processes.first_here(load)
-        root = None if data.root is None else Path(data.root).expanduser()
+        root = None if data.root is None else path_of(data.root)
         even = data.name == "stacked-mnist"  # whose protocol says so
         ruler = cls(extractor, images, test, name=named(data), even_classes=even, processes=processes, root=root)
         if len(ruler._real_images) <= max(extractor.size, NEIGHBOURS):

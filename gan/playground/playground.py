@@ -27,8 +27,9 @@ from fooling.classifiers.load import InputConfig, data_for, misfit, open_classif
 from fooling.classifiers.networks import input_shape_of, num_classes_of, reject_index
 from fooling.data.load import DataConfig, load, load_config
 from fooling.errors import UserError
-from fooling.files import write_text
+from fooling.files import writable, write_text
 from fooling.images import Images, to_float
+from fooling.options.paths import path_of
 from fooling.options.settings import Settings
 from fooling.seeds import seed_of
 from gan.latent import class_means, draw_latents
@@ -79,13 +80,13 @@ def write_playground(config: PlaygroundConfig) -> Path:
 
     Raises UserError, before anything is written, for networks that cannot be loaded or cannot go into the page.
     """
-    sources = list(dict.fromkeys(config.models))
+    path, sources = writable(config.output), list(dict.fromkeys(config.models))
     classifiers = {source: open_classifier(source, config.input) for source in sources}
     saved = None if config.generator is None else open_generator(config.generator)
     images = load_config(data_for(classifiers, config.data), "test") if classifiers else None
     named = dict(zip(_names(sources), classifiers.values(), strict=True))
     page = playground(named, saved.generator if saved else None, images=images)
-    path = write_text(page, Path(config.output).expanduser())
+    write_text(page, path)
     inside = [*named, *([f"the generator of {saved.name}"] if saved else [])]
     listed = " and ".join(filter(None, [", ".join(inside[:-1]), inside[-1]]))
     print(f"{path}: {listed} in {len(page.encode()) / 1e6:.2g} MB, to be opened in any browser")
@@ -132,7 +133,7 @@ def playground(
 
 def _names(sources: Sequence[str]) -> list[str]:
     """What to call classifiers: by their folders, or in full where that does not tell them apart."""
-    folders = [Path(s).expanduser().resolve() if "/" in s and ":" not in s else Path(s) for s in sources]
+    folders = [path_of(s).resolve() if "/" in s and ":" not in s else Path(s) for s in sources]
     short = [folder.parent.name if folder.name == "classifier" else folder.name for folder in folders]
     return short if len(set(short)) == len(short) else list(sources)
 

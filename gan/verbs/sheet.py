@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fooling.data.load import load_config
 from fooling.errors import UserError, require_positive
-from fooling.files import write_png
+from fooling.files import writable, write_png
 from fooling.show.layout import percent
 from gan.latent import draw_latents
 from gan.saved import Saved, open_generator
@@ -54,7 +54,7 @@ def sheet(config: SheetConfig) -> Path:
 
     Raises UserError, before anything is written, for settings, a run or a class that cannot be.
     """
-    saved, path = open_generator(config.run), Path(config.out).expanduser()
+    saved, path = open_generator(config.run), writable(config.out)
     rows, texts, how = (_asked_for if saved.generator.num_classes else _read)(config, saved)
     title = f"{sum(map(len, rows))} samples of {saved.name}, by class"
     write_png(draw_rows(rows, texts, title=title), path)

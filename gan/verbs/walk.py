@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fooling.errors import UserError, require_positive
-from fooling.files import write_gif, write_mp4
+from fooling.files import writable, write_gif, write_mp4
 from fooling.show.grids import grid
 from gan.latent import Way, draw_latents
 from gan.latent import walk as tour_through
@@ -76,12 +76,11 @@ def walk(config: WalkConfig) -> Path:
 
     Raises UserError, before anything is written, for settings or a run that cannot be.
     """
-    saved = open_generator(config.run)
+    saved, path = open_generator(config.run), writable(config.out)
     stops, labels = _stops(config, saved.generator), _labels(config, saved.generator)
     tour = tour_through(stops, config.steps, way=config.way, closed=config.closed)
     together = config.seeds is None and config.samples is None and config.closed
     frames = list(_frames(saved.generator, tour, labels, config.steps if together else None, config.scale))
-    path = Path(config.out).expanduser()
     if path.suffix.lower() == ".gif":
         write_gif(frames, path, config.fps, colours=128)
     else:
