@@ -29,7 +29,7 @@ def shipped_configs() -> dict[str, Path]:
 def find_config(name: str) -> str:
     """The file that `--config` names: one on disk, or else one that ships. Settings in braces stay what they are."""
     shipped = shipped_configs()
-    if name.startswith("{") or path_of(name).is_file():
+    if name.startswith("{") or _named("config", name).is_file():
         return name
     if name in shipped:
         return str(shipped[name])
@@ -51,24 +51,36 @@ def read_settings(file: str, path: tuple[str, ...], options: Sequence[Option]) -
     else:
         where = file
         try:
-            text = path_of(file).read_text(encoding="utf-8")
+            text = _named(group or "config", file).read_text(encoding="utf-8")
         except FileNotFoundError as error:
             inside = [o.name for o in options if o.path[:-1] == path and file in map(str, choices_of(o.hint))]
             guess = f": did you mean --{inside[0]} {file}?" if inside else ""
             raise MissingFile(f"--{group} takes a YAML file, and there is no {file}{guess}") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"cannot read {file or repr(file)}: {getattr(error, 'strerror', None) or 'it holds no text'}"
-            ) from error
+            reason = getattr(error, "strerror", None) or f"it holds no text in UTF-8, from byte {_start(error)} on"
+            raise UserError(f"cannot read {file or repr(file)}: {reason}") from error
     said = read_yaml(text, where)
     if said is not None:  # a file without settings changes none
         yield from _of_mapping(said, path, options, where)
+
+
+def _named(option: str, file: str) -> Path:
+    try:
+        return path_of(file)
+    except UserError as error:
+        raise UserError(f"--{option}: {error}") from error
+
+
+def _start(error: Exception) -> int:
+    return getattr(error, "start", 0)
 
 
 def read_yaml(text: str, where: str) -> Any:
     """What YAML says, each value as the text that stands there. Raises UserError, which begins with `where`."""
     try:
         return yaml.load(text, _Texts)
+    except RecursionError as error:
+        raise UserError(f"{where} cannot be read as YAML: its brackets stand inside each other too deep") from error
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{where}{line} cannot be read as YAML: {error.problem or error.context}") from error

@@ -4,9 +4,11 @@ import dataclasses
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
