@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fooling.classifiers.activations import Outputs as Outputs, watched as watched
     from fooling.classifiers.frozen import frozen as frozen, predict as predict
     from fooling.classifiers.judge import recognised as recognised, trained_judge as trained_judge
+    from fooling.classifiers.jury import Jury as Jury, trained_jury as trained_jury
     from fooling.classifiers.load import (
         Adapted as Adapted, load_classifier as load_classifier, trained_classifier as trained_classifier,
     )
@@ -97,6 +98,7 @@ _PUBLIC = {
     "classifiers.activations": ["Outputs", "watched"],
     "classifiers.frozen": ["frozen", "predict"],
     "classifiers.judge": ["recognised", "trained_judge"],
+    "classifiers.jury": ["Jury", "trained_jury"],
     "classifiers.load": ["Adapted", "load_classifier", "trained_classifier"],
     "classifiers.networks": ["Classifier", "LeNet", "SoftmaxRegression"],
     "classifiers.train": ["TrainConfig", "accuracy"],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ from fooling.audit.page import audit_page
 from fooling.audit.report import audit_pictures, table
 from fooling.audit.verdict import verdict
 from fooling.classifiers.judge import score_judge, trained_judge
+from fooling.classifiers.jury import trained_jury
 from fooling.classifiers.load import InputConfig, data_for, misfit, open_classifier, trained_classifier
 from fooling.classifiers.networks import Model
 from fooling.data.load import DataConfig, Name, load, load_config
@@ -107,19 +109,22 @@ def audit(config: AuditConfig) -> Path:
     score = score_judge(judge, config.data)
     if score is not None:
         print(f"warning: {score.warning}" if score.warning else score.words)
+    jury = trained_jury(config.data)
+    if jury is None:
+        print(f"left out: the jury, for there is none of {config.data.name}; the judge alone says what is recognised")
     of_mnist = replace(config.data, root=None) == DataConfig()
     known = [trained_classifier(name) for name in get_args(Model)] if of_mnist else []
     if not known:
         print(f"left out: attacks carried over from another network, for there is none of {config.data.name}")
     effort = THOROUGH if config.thorough else QUICK
+    found_out = partial(
+        examine, data=data, others=others, judge=judge, effort=effort, seed=config.seed, score=score, jury=jury
+    )
     reports: list[Examination] = []
     try:
         for label, classifier in zip(_labels(list(classifiers)), classifiers.values(), strict=True):
-            another = _another(classifier, known)
             try:
-                reports.append(
-                    examine(label, classifier, data, others, judge, another, effort, seed=config.seed, score=score)
-                )
+                reports.append(found_out(label, classifier, other=_another(classifier, known)))
             except UserError as error:
                 raise UserError(f"{label}: {error}") from error
     except BaseException:  # one that cannot be climbed, or Ctrl-C, does not lose what was found about those before

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fooling.audit.against_jury import AgainstJury, attack_with_jury
 from fooling.audit.attacks import SURE, Attack, Transfer, attacks, log_probability
 from fooling.audit.battery import OTHER_CLASSES, Found, images_of, images_of_others, run_battery, starts_of
 from fooling.audit.masking import RADII, Masking, look_for_masking
@@ -20,6 +21,7 @@ from fooling.audit.scores import calibration_error, figures_of, scale_to_certain
 from fooling.audit.walkout import WalkOut, walk_out
 from fooling.classifiers.frozen import frozen, logits_of, probabilities
 from fooling.classifiers.judge import JudgeScore, recognised
+from fooling.classifiers.jury import Jury
 from fooling.classifiers.networks import num_classes_of, reject_index
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import KINDS
@@ -55,6 +57,9 @@ class Examination:
     masking: what was found by those who look for a hidden gradient.
     caveats: what else makes the figures say less than they seem to.
     judge: how well the judge reads, on which all of rubbish and recognised rests; None: nobody has measured it.
+    jury: what a jury says of the images that it was made sure of, in the box and from rubbish (see Jury.shares), and of
+        those where the attack on it ended (see AgainstJury.figures). Empty where there is none.
+    misled: where that attack ended.
     """
 
     label: str
@@ -71,6 +76,8 @@ class Examination:
     masking: Masking | None = None
     caveats: list[str] = field(default_factory=list)
     judge: JudgeScore | None = None
+    jury: dict[str, float] = field(default_factory=dict)
+    misled: AgainstJury | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -101,6 +108,7 @@ class Examination:
                 "overall": {budget: self.overall(budget) for budget in BUDGETS},
                 "starts": self.figures,
                 "walk_outs": self.walk_figures,
+                "jury": self.jury or None,
                 "checks": self.masking.numbers() if self.masking else None,
                 "warnings": self.warnings,
             }
@@ -110,7 +118,7 @@ class Examination:
 def examine(
     label: str, classifier: nn.Module, data: Images, others: dict[str, Images], judge: nn.Module | None,
     other: nn.Module | None, effort: Effort, *, seed: int, say: Callable[[str], None] = print,
-    score: JudgeScore | None = None,
+    score: JudgeScore | None = None, jury: Jury | None = None,
 ) -> Examination:  # fmt: skip
     """Attack one classifier in every way.
 
@@ -120,6 +128,7 @@ def examine(
     judge: which looks whether a fooling image shows the target. None: every success counts as rubbish.
     other: a network to transfer attacks from.
     score: how well the judge reads.
+    jury: which is asked beside the judge, and attacked with the classifier. It changes no other figure.
     """
     classes = num_classes_of(classifier)
     report, clean = _on_clean(label, classifier, data, classes, seed)
@@ -136,6 +145,7 @@ def examine(
     plan = [f"{name}, {words}" for words in ("near the start", "anywhere") for name in (*ways, *transfer)]
     plan += ["walks out of real images", "evolution, without a gradient"]
     plan += ["in balls of growing size"] * len(RADII) + ["with images of another network"] * len(transfer)
+    plan += ["against the jury too"] * (jury is not None)
     with Count(f"attacking {label}", len(plan), "attacks") as count:
 
         def tick() -> None:
@@ -158,7 +168,7 @@ def examine(
                 of_kind = found.select(place)
                 report.found.setdefault(kind, {})[budget] = of_kind
                 report.figures.setdefault(kind, {})[budget] = figures_of(of_kind, clean, raw[place], highest[place])
-        _walk_out(report, classifier, data, judge, classes, effort, seed)
+        _walk_out(report, classifier, data, judge, jury, classes, effort, seed)
         tick()
         report.masking = look_for_masking(
             classifier, (images, targets), starts["uniform"], reached["box"][places["uniform"]],
@@ -166,7 +176,23 @@ def examine(
             evaluations=10 * effort.steps * len(ways) * classes,  # ten times what gradients had for an image of a class
             seed=seed_of(seed, "masking"), tick=tick,
         )  # fmt: skip
+        if jury is not None:
+            _ask(jury, report, classifier, effort, images, targets)
+            tick()
     return report
+
+
+def _ask(
+    jury: Jury, report: Examination, classifier: nn.Module, effort: Effort, starts: Tensor, targets: Tensor
+) -> None:
+    """What the jury says of what was found, and where an attack on it too ends, from some starts of each kind."""
+    boxes = [by_budget["box"] for kind, by_budget in report.found.items() if kind != OTHER_CLASSES]
+    sure = [(box.images[box.sure], box.targets[box.sure]) for box in boxes]
+    report.jury |= jury.shares(*map(torch.cat, zip(*sure, strict=True)))
+    count = sum(len(box.targets) for box in boxes)  # the other classes come last
+    some = torch.linspace(0, count - 1, min(count, 2 * effort.images)).long()
+    report.misled = attack_with_jury(classifier, jury, starts[some], targets[some], steps=effort.steps)
+    report.jury |= report.misled.figures()
 
 
 def _places(starts: dict[str, tuple[Tensor, Tensor]]) -> dict[str, slice]:
@@ -212,8 +238,8 @@ def _caveats(classifier: nn.Module, images: Tensor, confidences: Tensor) -> list
 
 
 def _walk_out(
-    report: Examination, classifier: nn.Module, data: Images, judge: nn.Module | None, classes: int, effort: Effort,
-    seed: int,
+    report: Examination, classifier: nn.Module, data: Images, judge: nn.Module | None, jury: Jury | None, classes: int,
+    effort: Effort, seed: int,
 ) -> None:  # fmt: skip
     """From real images of the target class, those that the classifier is sure of, towards noise, flat greys, others."""
     generator = torch.Generator().manual_seed(seed_of(seed, "walk-outs"))
@@ -235,6 +261,8 @@ def _walk_out(
         if judge is not None:
             seen = recognised(judge, walk.images, targets).float().mean().item()
             report.walk_figures[name]["recognised"] = seen
+        if jury is not None:
+            report.walk_figures[name] |= jury.shares(walk.images, targets)
 
 
 def _finite(value: Any) -> Any:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from fooling.audit.against_jury import AgainstJury
 from fooling.audit.battery import OTHER_CLASSES
 from fooling.audit.examine import BUDGETS, RADIUS, Effort, Examination
 from fooling.audit.masking import Masking
-from fooling.audit.report import KIND, judge_warnings, lines, seen, worst
+from fooling.audit.report import KIND, judge_warnings, lines, misled_first, said_of, seen, worst
 from fooling.audit.verdict import verdict
 from fooling.show.layout import percent
 from fooling.show.page import Cell, Share, page, table, tiles
@@ -42,6 +43,7 @@ def audit_page(reports: Sequence[Examination], effort: Effort, *, seed: int) -> 
     for number, report in enumerate(reports):
         parts += [f"<h2 id=network-{number}>{html.escape(report.label)}</h2>", _warnings(report), _strips(report)]
         parts += [_starts(report), _walks(report), _masking(report, report.masking) if report.masking else ""]
+        parts += [_jury(report, report.misled) if report.misled else ""]
     return page(f"Audit: {', '.join(report.label for report in reports)}", parts, tile=_tile_side(reports[0]))
 
 
@@ -148,6 +150,20 @@ def _walks(report: Examination) -> str:
         captions, end = [(f"{share:.0%}", "") for share in walk.walked[:10].tolist()], KIND.get(name, name)
         parts += [f"<h4>Towards {html.escape(end)}</h4>", tiles(walk.images[:10], captions, f"walked towards {end}")]
     return "".join(parts)
+
+
+def _jury(report: Examination, misled: AgainstJury) -> str:
+    said, rows = report.jury, misled_first(misled)
+    captions = [(report.classes[int(misled.targets[k])], said_of(misled, k)) for k in rows]
+    sure, rubbish = int(misled.sure.sum()), int(misled.rubbish.sum())
+    return (
+        "<h3>A jury in place of the judge</h3><p>Of all that it became sure of, several networks that were taught"
+        f" differently are agreed to see the class in {Share(said['recognised_by_jury'])}; of each alone it is"
+        f" {Share(said['recognised_least'])} to {Share(said['recognised_most'])}. Climbs that also lower what all of"
+        f" them see but one made it sure of {sure} of {len(misled.targets)} images, and {rubbish} of these are rubbish:"
+        " neither the jury sees the class, nor the one who was held out.</p>"
+        + tiles(misled.images[rows], captions, "climbed against the jury too")
+    )
 
 
 def _masking(report: Examination, found: Masking) -> str:

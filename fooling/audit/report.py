@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from fooling.audit.against_jury import AgainstJury
 from fooling.audit.battery import Found
 from fooling.audit.examine import RADIUS, Examination
 from fooling.audit.verdict import verdict
@@ -53,6 +54,27 @@ _LINES: tuple[tuple[str, str, Callable[[Examination], Cell]], ...] = (
         "of that, recognised by the judge (+)",
         "the judge, too, sees the class: the attack has drawn the thing",
         lambda r: str(Share(_box(r)["recognised"])),
+    ),
+    (
+        "of that, recognised by the jury (+)",
+        "the judge and others that were taught differently are agreed; in brackets the least and the most of any alone",
+        lambda r: _range(r.jury, "recognised_by_jury", "recognised_least", "recognised_most"),
+    ),
+    (
+        "99 % sure, the jury attacked too",
+        "climbs that also lower what all jurors see but one, who is held out",
+        lambda r: Share(_jury(r, "misled_sure")),
+    ),
+    (
+        "of that, recognised by the one held out (+)",
+        "the juror whom nobody tried to mislead sees the class",
+        lambda r: str(Share(_jury(r, "misled_by_held_out"))),
+    ),
+    (
+        "rubbish, the jury attacked too",
+        "of all such climbs, those that end where it is 99 % sure and neither the jury nor the one held out sees the"
+        " class",
+        lambda r: Share(_jury(r, "misled_rubbish")),
     ),
     ("90 % sure", "the same with a lower bar", lambda r: Share(_box(r)["fooled_90"])),
     ("50 % sure", "and with a lower one still", lambda r: Share(_box(r)["fooled_50"])),
@@ -156,6 +178,16 @@ def _walk(report: Examination, destination: str, figure: str) -> Share:
     return Share(report.walk_figures.get(destination, {}).get(figure, float("nan")))
 
 
+def _jury(report: Examination, figure: str) -> float:
+    return report.jury.get(figure, float("nan"))
+
+
+def _range(figures: dict[str, float], *names: str) -> str:
+    """A share, and in brackets the lowest and the highest that it was made of."""
+    share, least, most = (Share(figures.get(name, float("nan"))) for name in names)
+    return f"{share} ({least} to {most})" if figures else "-"
+
+
 KIND = {
     "uniform": "uniform noise", "grey": "grey", "black": "black", "white": "white", "binary": "binary noise",
     "sparse": "sparse noise", "smooth": "smooth noise", "permuted": "permuted pixels",
@@ -183,6 +215,11 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
             pictures[f"{name}-evolution"] = draw_gallery(
                 bred.images, texts, title=f"Bred without gradients: {report.label}", columns=10
             )
+        if (misled := report.misled) is not None:
+            rows = misled_first(misled)
+            texts = [f"{report.classes[int(misled.targets[k])]}\n{said_of(misled, k)}" for k in rows]
+            title = f"Climbed against the jury too: {report.label}"
+            pictures[f"{name}-jury"] = draw_gallery(misled.images[rows], texts, title=title, columns=10)
         if report.walks:
             ends = torch.cat([walk.images[:10] for walk in report.walks.values()])
             texts = [f"{end}: {share:.0%}" for end, walk in report.walks.items() for share in walk.walked[:10].tolist()]
@@ -195,6 +232,20 @@ def audit_pictures(reports: Sequence[Examination]) -> dict[str, np.ndarray]:
 def worst(found: Found) -> list[int]:
     """The numbers of the ten worst images: rubbish first, then whatever it was surest of."""
     return (-(2.0 * found.rubbish + found.confidences)).argsort(stable=True)[:10].tolist()
+
+
+def misled_first(misled: AgainstJury) -> list[int]:
+    """The numbers of twenty images of the attack on the jury: rubbish, then those in which it does not see the class,
+    and those of which the classifier is not sure at last."""
+    order = 4 * misled.rubbish.int() + 2 * misled.sure.int() + (misled.sure & ~misled.by_jury).int()
+    return (-order).argsort(stable=True)[:20].tolist()
+
+
+def said_of(misled: AgainstJury, k: int) -> str:
+    """What became of an image of that attack."""
+    if not misled.sure[k]:
+        return "not sure"
+    return "rubbish" if misled.rubbish[k] else "jury agrees" if misled.by_jury[k] else "held out agrees"
 
 
 def seen(found: Found, k: int) -> str:

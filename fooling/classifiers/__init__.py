@@ -1,6 +1,7 @@
 """The networks that a saved classifier's config.json may name: the entry point that pyproject.toml gives out."""
 
 from fooling.classifiers.judge import JudgeNet
+from fooling.classifiers.jury import JurorNet
 from fooling.classifiers.networks import Classifier, LeNet, SoftmaxRegression
 
-__all__ = ["Classifier", "JudgeNet", "LeNet", "SoftmaxRegression"]
+__all__ = ["Classifier", "JudgeNet", "JurorNet", "LeNet", "SoftmaxRegression"]

@@ -119,6 +119,11 @@ def _keep(judge: JudgeNet, folder: Path) -> None:
             Path(partial, "judge").rename(folder)
 
 
+def is_mnist(data: Images) -> bool:
+    """Whether these are MNIST's training images, whatever they are called."""
+    return _digest(data) == _DIGITS
+
+
 def _read(folder: Path) -> JudgeNet:
     judge = JudgeNet.from_pretrained(folder)
     judge.folder = folder

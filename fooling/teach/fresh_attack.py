@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fooling.classifiers.judge import recognised
+from fooling.classifiers.jury import Jury
 from fooling.classifiers.networks import input_shape_of, num_classes_of
 from fooling.climb.ascent import Ascent, ascend
 from fooling.climb.objectives import LogProbability
@@ -63,9 +64,10 @@ def attack_afresh(
     return Ascent(**gathered)
 
 
-def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, float]:
+def attack_figures(attack: Ascent, judge: nn.Module | None = None, jury: Jury | None = None) -> dict[str, float]:
     """What a round reports of it: success at 99 % and at 50 %, the median confidence, the mean of the steps of those
-    that succeeded (of all, where none did), and the share of those in which the judge sees the target class too."""
+    that succeeded (of all, where none did), and the share of those in which the judge sees the target class too; with a
+    jury also the share in which it does, and the lowest and highest of its jurors."""
     steps = attack.steps[attack.success] if attack.success.any() else attack.steps
     figures = {
         "fooled_99": attack.success.float().mean().item(),
@@ -76,6 +78,8 @@ def attack_figures(attack: Ascent, judge: nn.Module | None = None) -> dict[str, 
     if judge is not None and attack.success.any():
         targets = attack.probabilities[attack.success].argmax(1)  # what it is 99 % sure of
         figures["recognised"] = recognised(judge, attack.images[attack.success], targets).float().mean().item()
+    if jury is not None and attack.success.any():
+        figures |= jury.shares(attack.images[attack.success], attack.probabilities[attack.success].argmax(1))
     return figures
 
 
@@ -98,6 +102,7 @@ class Rounds:
         last = self.figures[-1]
         accurate = f"test accuracy {last['test_accuracy']:.2%}, " if "test_accuracy" in last else ""
         seen = f", the judge recognises {last['recognised']:.1%} of what fooled it" if "recognised" in last else ""
+        seen += f", the jury {last['recognised_by_jury']:.1%}" if "recognised_by_jury" in last else ""
         return (
             f"round {len(self)}: {accurate}fooled {last['fooled_99']:.1%} at 99 % and {last['fooled_50']:.1%} at 50 %,"
             f" median confidence {last['median_confidence']:.4f}, {last['steps_needed']:.1f} steps{seen}"

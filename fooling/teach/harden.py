@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fooling.classifiers.judge import JudgeNet, score_judge, trained_judge
+from fooling.classifiers.jury import trained_jury
 from fooling.classifiers.networks import MODELS, Classifier, Model
 from fooling.classifiers.train import accuracy, labelled, publish_classifier, save_classifier
 from fooling.climb.ascent import Ascent
@@ -168,6 +169,7 @@ class Teaching:
         if config.attack.count < run.processes.count:
             raise UserError(f"attack.count must be at least {run.processes.count}, an image for each process")
         self.judge = run.processes.first_here(self._scored_judge) if config.attack.judge else None
+        self.jury = trained_jury(config.data) if config.attack.judge else None
         self.rounds = Rounds()
         self.state: dict[str, Stateful] = {
             "classifier": self.classifier,
@@ -217,7 +219,7 @@ class Teaching:
         config, run = self.config, self.run
         seed = seed_of(config.seed, _ATTACK, run.images_seen)
         attack = attack_afresh(self.classifier, config.attack, seed=seed, processes=run.processes)
-        figures = attack_figures(attack, self.judge)
+        figures = attack_figures(attack, self.judge, self.jury)
         if test is not None:
             figures["test_accuracy"] = accuracy(self.classifier, test, run.processes)
         if run.is_main:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fooling.classifiers.judge import score_judge, trained_judge
+from fooling.classifiers.jury import trained_jury
 from fooling.classifiers.train import TrainConfig as ClassifierConfig
 from fooling.classifiers.train import labelled
 from fooling.data.load import DataConfig
@@ -133,8 +134,8 @@ def ladder(config: LadderConfig) -> Path:
     judge = processes.first_here(partial(trained_judge, config.data))
     ruler = Ruler.of(config.data, "judge", processes, train=data)
     measures = Measures(
-        test, judge, score_judge(judge, config.data), ruler, climbs=config.climbs, steps=config.steps,
-        samples=config.samples, seed=config.seed,
+        test, judge, score_judge(judge, config.data), trained_jury(config.data), ruler, climbs=config.climbs,
+        steps=config.steps, samples=config.samples, seed=config.seed,
     )  # fmt: skip
     measured = [measures.of(rung, config.folder / rung.name) for rung in rungs]
     measures.cross(measured)

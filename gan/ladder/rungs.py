@@ -16,6 +16,7 @@ from fooling.audit.audit import QUICK
 from fooling.audit.examine import examine
 from fooling.classifiers.frozen import probabilities
 from fooling.classifiers.judge import JudgeNet, JudgeScore
+from fooling.classifiers.jury import Jury
 from fooling.classifiers.networks import Classifier, num_classes_of
 from fooling.classifiers.train import train as train_classifier
 from fooling.climb.ascent import ascend
@@ -84,6 +85,7 @@ class Measures:
     test: Images
     judge: JudgeNet
     score: JudgeScore | None
+    jury: Jury | None
     ruler: Ruler
     climbs: int
     steps: int
@@ -100,7 +102,7 @@ class Measures:
             generator.to(processes.device)
         how = {
             "judge": self.ruler.words, "climbs": self.climbs, "steps": self.steps, "samples": self.samples,
-            "seed": self.seed, "audit": asdict(QUICK),
+            "seed": self.seed, "audit": asdict(QUICK), "jury": self.jury is not None,
         }  # fmt: skip
         found = processes.hear_main(kept(folder, how) if processes.is_main else None)
         if found is None:
@@ -113,8 +115,9 @@ class Measures:
     def _find(self, name: str, critic: Classifier, generator: Generator | None) -> Found:
         classes = num_classes_of(critic)
         audited = examine(
-            name, critic, self.test, {}, self.judge, None, QUICK, seed=self.seed, score=self.score, say=self._say
-        )
+            name, critic, self.test, {}, self.judge, None, QUICK, seed=self.seed, score=self.score, say=self._say,
+            jury=self.jury,
+        )  # fmt: skip
         overall = audited.overall("box")
         figures = {
             "accuracy": audited.accuracy,
@@ -127,9 +130,11 @@ class Measures:
             critic, AttackConfig(count=self.climbs, steps=self.steps), seed=seed_of(self.seed, "ladder"),
             processes=self.ruler.processes,
         )  # fmt: skip
-        attacked = attack_figures(attack, self.judge)
+        attacked = attack_figures(attack, self.judge, self.jury)
         figures |= {"arrived": attacked["fooled_99"], "climb_steps": attacked["steps_needed"]}
         figures |= {"recognised": attacked.get("recognised", float("nan"))}
+        figures |= {name: share for name, share in attacked.items() if name.startswith("recognised_")}
+        figures |= {name: share for name, share in audited.jury.items() if name.startswith("misled_")}
         figures |= {"climbs_fd": self.ruler.measure_images(attack.images).frechet_distance}
         samples = None
         if generator is not None:

@@ -22,6 +22,12 @@ LINES: tuple[tuple[str, str, str, Callable[[float], object]], ...] = (
     ("arrived", "climbs that arrive", "from uniform noise, sign steps of 0.02, until it is 99 % sure", Share),
     ("climb_steps", "steps that they take", "of those that arrive, the mean", lambda v: f"{v:.0f}"),
     ("recognised", "of those, recognised (+)", "the judge sees the class too: the climb has drawn it", Share),
+    ("recognised_by_jury", "of those, recognised by the jury (+)", "several networks that were taught differently are"
+     " agreed that it shows the class, those who may say none of these among them", Share),
+    ("recognised_least", "by the juror who sees least", "by the first answer of each alone", Share),
+    ("recognised_most", "by the juror who sees most", "by the first answer of each alone", Share),
+    ("misled_rubbish", "rubbish, the jury attacked too (-)", "of climbs that also lower what all jurors see but one,"
+     " the share that ends where it is 99 % sure and neither the jury nor the one held out sees the class", Share),
     ("climbs_fd", "Fréchet distance of climbs (-)", "of all climbed images from the test images, in the judge's"
      " features", in_words),
     ("walked_to_uniform", "walk from a digit to noise (-)", "the share of the way that it stays 99 % sure, median",

@@ -1,7 +1,7 @@
 """The ladder's table over several seeds: the mean of each figure, and the lowest and the highest.
 
-    for seed in 0 1 2; do gan ladder --config ladder --seed $seed --name ladder-$seed; done
-    python tests/benchmarks/ladder.py --runs runs/ladder-0 runs/ladder-1 runs/ladder-2
+for seed in 0 1 2; do gan ladder --config ladder --seed $seed --name ladder-$seed; done
+python tests/benchmarks/ladder.py --runs runs/ladder-0 runs/ladder-1 runs/ladder-2
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def test_they_are_as_accurate_as_their_cards_say(name):
 
 def test_they_are_small():
     sizes = [p.stat().st_size for p in WEIGHTS.rglob("*") if p.is_file()]
-    assert sum(sizes) < 3_000_000 and {p.name for p in WEIGHTS.iterdir()} == set(RIGHT)
+    assert sum(sizes) < 3_000_000 and {p.name for p in WEIGHTS.iterdir()} == {*RIGHT, "jury"}
+    assert max(p.stat().st_size for p in (WEIGHTS / "jury").rglob("*")) < 300_000
 
 
 def test_nobody_waits_for_them(tmp_path, monkeypatch, capsys):
