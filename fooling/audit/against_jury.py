@@ -63,8 +63,9 @@ def attack_with_jury(classifier: nn.Module, jury: Jury, starts: Tensor, targets:
     """Climb from starts (n, c, h, w) in [0, 1] until the classifier is sure of targets (n,) and the jurors do not see
     them; of each path the image counts in which, the classifier being sure, they see the least of it.
 
-    What is climbed is w min(log p, log .995) - mean_j max(log p_j, log .02), over all jurors j but the one held out: in
-    both terms no more than is asked for. It is climbed in steps of 0.02 from the starts, and in steps of 0.01 from
+    What is climbed is w min(log p/(1 - p), log 199) - mean_j max(log p_j, log .02), over all jurors j but the one held
+    out: in both terms no more than is asked for, and odds, since near certainty hardly anything is left to gain in log
+    p, and the jurors would outweigh it. It is climbed in steps of 0.02 from the starts, and in steps of 0.01 from
     where climbs that know of no jury end: the first leaves out what the jurors know, the second takes it away again.
     """
     jurors, n = tuple(jury.to(device_of(classifier)).jurors.values()), len(starts)
@@ -101,14 +102,16 @@ class _Aim(Objective):
     def seen(self, outputs: Outputs) -> Tensor:
         """The log-probabilities (n, jurors) of the target, below every juror's for the one who is held out."""
         if self.asked.get("images") is not outputs.images:
-            with torch.enable_grad():
+            with torch.enable_grad():  # the criterion asks first, and needs none
                 each = [at(juror(outputs.images).float().log_softmax(1), self.target) for juror in self.jurors]
-            self.asked.update(images=outputs.images, answers=torch.stack(each, 1))
+                self.asked.update(images=outputs.images, answers=torch.stack(each, 1))
         out = rearrange(self.held_out, "n -> n 1") == torch.arange(len(self.jurors), device=self.held_out.device)
         return self.asked["answers"].masked_fill(out, -math.inf)
 
     def score(self, outputs: Outputs) -> Tensor:
-        certainty = at(outputs.log_probabilities, self.target).clamp_max(math.log((1 + SURE) / 2))
+        own = rearrange(self.target, "n -> n 1") == torch.arange(outputs.logits.shape[1], device=self.target.device)
+        odds = at(outputs.logits, self.target) - outputs.logits.masked_fill(own, -math.inf).logsumexp(1)
+        certainty = odds.clamp_max(math.log((1 + SURE) / (1 - SURE)))
         lowest = math.log(_UNSEEN)
         others = (self.seen(outputs).clamp_min(lowest) - lowest).sum(1) / (len(self.jurors) - 1)
         return _WEIGHT * certainty - others

@@ -24,7 +24,7 @@ from fooling.pretrained import WEIGHTS
 
 NONE = -1  # in answers: that the image shows none of the classes
 JURORS = ("clean", "dirty", "wary", "firm")  # besides the judge
-QUORUM, CONFIDENCE, DOUBT = 3, 0.3, 0.5
+QUORUM, CONFIDENCE, DOUBT = 3, 0.5, 0.5
 
 
 class JurorNet(Classifier):
