@@ -22,9 +22,9 @@ def test_it_leads_to_what_the_classifier_alone_sees(lenet, softmax, starts):
     assert ended.images.min() >= 0 and ended.images.max() <= 1 and ended.targets.equal(TARGETS)
     p = probabilities(lenet, ended.images).gather(1, TARGETS[:, None])[:, 0]
     assert ended.sure.equal(p >= SURE) and ended.sure.float().mean() > 0.8
-    assert ended.rubbish.float().mean() > 0.6  # whoever is held out is one of them
+    assert ended.rubbish.float().mean() > 0.8  # whoever is held out is one of them
     figures = ended.figures()
-    assert figures["misled_by_jury"] < 0.4 and figures["misled_rubbish"] <= figures["misled_sure"]
+    assert figures["misled_by_jury"] < 0.2 and figures["misled_rubbish"] <= figures["misled_sure"]
 
 
 def test_a_jury_of_the_network_itself_is_not_misled(lenet, starts):
