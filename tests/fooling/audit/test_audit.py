@@ -18,10 +18,11 @@ from fooling.audit.page import audit_page
 from fooling.audit.report import Share, audit_pictures, lines, table
 from fooling.audit.verdict import verdict
 from fooling.classifiers.judge import JudgeNet, JudgeScore, dirtied, moved, train_judge
+from fooling.classifiers.jury import trained_jury
 from fooling.classifiers.load import Adapted
 from fooling.cli import main
 from fooling.climb.objectives import LogProbability, Margin
-from fooling.data.load import load
+from fooling.data.load import DataConfig, load
 from fooling.errors import UserError
 from fooling.files import write_png
 from fooling.images import Images
@@ -189,6 +190,24 @@ def test_what_is_found_in_the_ball_is_found_in_the_box(plain_report):
 def test_the_same_seed_gives_the_same_table(plain_report, lenet, softmax, data):
     again = examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0)
     assert json.dumps(again.numbers()) == json.dumps(plain_report.numbers())
+
+
+def test_a_jury_is_asked_beside_the_judge_and_changes_none_of_its_figures(plain_report, lenet, softmax, data):
+    jury = trained_jury(DataConfig())
+    asked = examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0, jury=jury)
+    said, before = asked.numbers(), plain_report.numbers()
+    assert before.pop("jury") is None and said.pop("jury") == asked.jury
+    for walk in said["walk_outs"].values():
+        for name in ("recognised_by_jury", "recognised_least", "recognised_most"):
+            assert 0 <= walk.pop(name) <= 1
+    assert said == before
+    assert asked.jury["recognised_least"] <= asked.jury["recognised_most"] and asked.jury["misled_sure"] > 0.8
+    assert asked.jury["recognised_by_jury"] < 0.3  # nobody can read what climbs on a plain network draw
+    page, text = audit_page([asked], TINY, seed=0), table([asked])
+    without = audit_page([plain_report], TINY, seed=0)
+    assert "A jury in place of the judge" in page and page.count("<img") == without.count("<img") + 20
+    assert f"({Share(asked.jury['recognised_least'])} to {Share(asked.jury['recognised_most'])})" in text
+    assert set(audit_pictures([asked])) - set(audit_pictures([plain_report])) == {"plain-jury"}
 
 
 def test_the_page_holds_everything_it_shows(plain_report):
