@@ -116,7 +116,7 @@ class Pretrained(nn.Module):
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "model.safetensors")
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, RecursionError, SafetensorError) as error:
             raise UserError(f"cannot read the {_noun(cls)} in {folder}: {_said(error)}") from error
         network = _construct(cls, config, folder / "config.json")
         _check_weights(network, tensors, folder / "model.safetensors")

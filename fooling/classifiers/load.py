@@ -160,20 +160,20 @@ def load_classifier(
 
     Raises MissingFile or UserError, in one line.
     """
-    name = str(source)
+    name, folder = str(source), path_of(source)
     if name in SHIPPED:
         return trained_classifier(cast(Shipped, name))
-    if not name.startswith(HUB) and names_an_object(name) and not Path(name).exists():
+    if not name.startswith(HUB) and names_an_object(name) and not folder.exists():
         if input_shape is None:
             raise UserError(
                 f"{name}: state the images it takes, --input.shape 1 28 28 or input_shape=(1, 28, 28) in Python"
             )
         module = module_named(name)
         return Adapted(module, input_shape=input_shape, value_range=value_range, mean=mean, std=std).eval()
-    if re.fullmatch(r"[\w-]+", name) and not Path(name).exists():
+    if re.fullmatch(r"[\w-]+", name) and not folder.exists():
         guess = did_you_mean(name, SHIPPED) or f": expected {listed(SHIPPED)}, or the folder of a run"
         raise MissingFile(f"no model {name!r} ships, and there is no such folder{guess}")
-    of_run = path_of(source) / "classifier"
+    of_run = folder / "classifier"
     return Classifier.from_pretrained(of_run if (of_run / "config.json").is_file() else source)
 
 

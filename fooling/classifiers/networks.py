@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from fooling.errors import UserError
+from fooling.errors import UserError, require_positive
 from fooling.pretrained import Pretrained
 
 
@@ -39,6 +39,7 @@ class Classifier(Pretrained):
         class_names: Sequence[str] | None = None,
     ):
         super().__init__()
+        require_positive(image_size=image_size, channels=channels, num_classes=num_classes)
         self.config = {
             "image_size": image_size,
             "channels": channels,

@@ -89,6 +89,8 @@ def _read_idx_file(file: Path) -> Tensor:
         if raw[:3] != b"\0\0\x08":
             raise ValueError(f"it begins with {raw[:4].hex()}, which is not that of bytes in the IDX format")
         shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
+        if (shape < 0).any():
+            raise ValueError(f"it says that its shape is {tuple(shape.tolist())}")
         return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
     except (FileNotFoundError, NotADirectoryError):
         raise

@@ -44,8 +44,8 @@ def neighbours(config: NeighboursConfig) -> Path:
     saved = open_generator(config.run)
     generator, angles = saved.generator, sorted(set(config.degrees))
     latent, labels = chosen(generator, config.seed, [config.sample])
-    reader = _reader_if_any(config, saved)
     results = Results(f"{saved.name}-neighbours", config.output, config.wandb, asdict(config))
+    reader = _reader_if_any(config, saved)
     latents = latent.expand(config.count, -1)
     towards = draw_latents(config.count, generator.latent_dim, seed_of(config.seed, "neighbours"))
     all_labels = labels and labels * config.count
