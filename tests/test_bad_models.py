@@ -60,7 +60,17 @@ FACTORIES = {
     "the weights alone": "import torch\ndef Odd(): return torch.zeros(3)",
 }
 
+
+def first_now(verbs):
+    """The first of them in every run of the tests, the others among the slow ones."""
+    return [verbs[0], *(pytest.param(verb, marks=pytest.mark.slow) for verb in verbs[1:])]
+
+
 VERBS = [*(f"fooling {verb} --model" for verb in ("trick", "evolve", "explain", "morph")), "fooling audit"]
+IMPORTING = [
+    "gan train --loss", *VERBS, "gan train --penalty.kind", "gan train --generator.network",
+    "gan train --discriminator.network", "fooling trick --through", "gan playground --models",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -83,29 +93,28 @@ def module(place, monkeypatch):
     __import__("sys").modules.pop("odd", None)
 
 
+@pytest.mark.parametrize("verb", first_now(VERBS))
 @pytest.mark.parametrize("name", MODULES)
-def test_a_network_that_fails_is_blamed(name, module, place, capsys):
+def test_a_network_that_fails_is_blamed(name, verb, module, place, capsys):
     text, says = MODULES[name]
-    for verb in VERBS:
-        module(text)
-        refused([*verb.split(), "odd:Odd", "--input.shape", "1", "28", "28"], place, capsys, says)
+    module(text)
+    refused([*verb.split(), "odd:Odd", "--input.shape", "1", "28", "28"], place, capsys, says)
 
 
+@pytest.mark.parametrize("verb", first_now(IMPORTING))
 @pytest.mark.parametrize("name", AT_IMPORT)
-def test_a_module_that_cannot_be_imported_is_blamed(name, module, place, capsys):
+def test_a_module_that_cannot_be_imported_is_blamed(name, verb, module, place, capsys):
     text, says = AT_IMPORT[name]
-    takers = (*VERBS, "gan train --loss", "gan train --penalty.kind", "gan train --generator.network")
-    for verb in (*takers, "gan train --discriminator.network", "fooling trick --through", "gan playground --models"):
-        module(text)
-        shape = [] if verb.startswith("gan train") or "through" in verb else ["--input.shape", "1", "28", "28"]
-        refused([*verb.split(), "odd:Odd", *shape], place, capsys, says)
+    module(text)
+    shape = [] if verb.startswith("gan train") or "through" in verb else ["--input.shape", "1", "28", "28"]
+    refused([*verb.split(), "odd:Odd", *shape], place, capsys, says)
 
 
+@pytest.mark.parametrize("verb", first_now([*VERBS, "gan playground --models"]))
 @pytest.mark.parametrize("name", FACTORIES)
-def test_a_factory_that_gives_no_network_is_blamed(name, module, place, capsys):
-    for verb in (*VERBS, "gan playground --models"):
-        module(FACTORIES[name])
-        refused([*verb.split(), "odd:Odd", "--input.shape", "1", "28", "28"], place, capsys, "odd:Odd")
+def test_a_factory_that_gives_no_network_is_blamed(name, verb, module, place, capsys):
+    module(FACTORIES[name])
+    refused([*verb.split(), "odd:Odd", "--input.shape", "1", "28", "28"], place, capsys, "odd:Odd")
 
 
 SHAPES = [
@@ -120,7 +129,7 @@ SCALES = [["--input.std", "0"], ["--input.std", "-1"], ["--input.mean", "1", "2"
           ["--input.range", "1", "0"], ["--input.range", "1", "1"]]  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", first_now(VERBS))
 def test_impossible_inputs_are_one_line(verb, module, place, capsys):
     module(f"{IMPORTS}\nOdd = Own")
     for shape in SHAPES:
