@@ -77,7 +77,7 @@ def _said(program: Callable[[], int]) -> int:
     try:
         return program()
     except UserError as error:
-        return _fail(" ".join(str(error).split()))
+        return _fail(" ".join(filter(None, map(str.strip, str(error).splitlines()))))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

@@ -153,7 +153,8 @@ def test_a_reader_that_leaves_ends_no_training(commands):
     process = commands.start("gan", *TRAIN, *TINY, "--output", "run")
     process.stdout.readline()
     process.stdout.close()
-    err = process.stderr.read()
+    with process.stderr as errors:
+        err = errors.read()
     assert process.wait(timeout=120) == 0 and err == ""
     assert (commands.folder / "run" / "generator" / "model.safetensors").exists()
 
