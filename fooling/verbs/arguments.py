@@ -121,9 +121,8 @@ def read_image(path: str | os.PathLike, shape: Sequence[int]) -> Tensor:
         raise UserError(f"{path} has more than 8 bits for a channel, so its black and white are not known: convert it")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{path} is transparent in places, so its colours are not known: put it on a background")
-    if image.mode in ("LAB", "HSV"):
-        image = image.convert("RGB")
-    picture: Image.Image = image.convert("L" if channels == 1 else "RGB")
+    shown: Image.Image = image.convert("RGB") if image.mode in ("LAB", "HSV") else image
+    picture: Image.Image = shown.convert("L" if channels == 1 else "RGB")
     if picture.size != (width, height):
         cropped = ", its margins cut off" if picture.width * height != picture.height * width else ""
         print(f"{path}: resized from {picture.width} x {picture.height} to {width} x {height} pixels{cropped}")
