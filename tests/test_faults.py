@@ -104,6 +104,7 @@ def test_results_outlive_a_wandb_that_cannot_start(tmp_path, monkeypatch, capsys
     assert err == "warning: wandb cannot start in mode offline (gone); the results are kept without it\n"
 
 
+@pytest.mark.slow
 def test_nobody_logged_in_is_told_before_the_work(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
