@@ -49,6 +49,7 @@ class Examination:
     """What was found out about one classifier; shares and probabilities from 0 to 1.
 
     accuracy, calibration_error, clean_confidence: on the clean test images.
+    clean_sure: the share of them of which it is 99 % sure.
     found: kind of start -> budget ("ball" or "box") -> the worst found.
     figures: the same -> what the table says of it (see figures_of).
     scale: the median factor by which noise must be multiplied for the network to be 99.9 % sure of it.
@@ -68,6 +69,7 @@ class Examination:
     accuracy: float
     calibration_error: float
     clean_confidence: float
+    clean_sure: float
     scale: float
     found: dict[str, dict[str, Found]] = field(default_factory=dict)
     figures: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class Examination:
                 "accuracy": self.accuracy,
                 "calibration_error": self.calibration_error,
                 "clean_confidence": self.clean_confidence,
+                "clean_sure": self.clean_sure,
                 "reject_class": self.rejects,
                 "scale_to_certainty": self.scale,
                 "overall": {budget: self.overall(budget) for budget in BUDGETS},
@@ -215,6 +218,7 @@ def _on_clean(label: str, classifier: nn.Module, data: Images, classes: int, see
         accuracy=correct.float().mean().item(),
         calibration_error=calibration_error(top, correct),
         clean_confidence=confidences.mean().item(),
+        clean_sure=(confidences >= SURE).float().mean().item(),
         scale=scale_to_certainty(classifier, noise, classes).median().item(),
         caveats=_caveats(classifier, to_float(data.images[:100]), confidences),
     )

@@ -122,6 +122,7 @@ class Measures:
         figures = {
             "accuracy": audited.accuracy,
             "calibration_error": audited.calibration_error,
+            "sure": audited.clean_sure,
             "rubbish": overall["rubbish_99"],
             **{f"walked_to_{to}": audited.walk_figures[to]["walked_median"]
                for to in ("uniform", "grey") if to in audited.walk_figures},

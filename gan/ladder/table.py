@@ -17,6 +17,7 @@ LINES: tuple[tuple[str, str, str, Callable[[float], object]], ...] = (
      " not", lambda v: f"{v:.2%}"),
     ("calibration_error", "calibration error (-)", "how far, on average, its confidence is from how often it is right",
      lambda v: f"{v:.4f}"),
+    ("sure", "99 % sure of test images (+)", "a network that is sure of little is not fooled at 99 % either", Share),
     ("rubbish", "fooled with rubbish (-)", "by the audit's battery of attacks, from rubbish of many kinds: made 99 %"
      " sure of what the judge does not recognise", Share),
     ("arrived", "climbs that arrive", "from uniform noise, sign steps of 0.02, until it is 99 % sure", Share),

@@ -101,26 +101,26 @@ flat = torch.nn.Linear(3, 4)
 
 
 def test_a_generator_is_found_in_a_run_in_a_folder_and_by_import(tmp_path, monkeypatch):
-    (tmp_path / "theirs.py").write_text(THEIRS)
+    (tmp_path / "someones.py").write_text(THEIRS)
     monkeypatch.chdir(tmp_path)
     Blends().save_pretrained(tmp_path / "runs" / "blends" / "generator")
     latents = torch.randn(3, 10, generator=torch.Generator().manual_seed(0))
     for source in ("runs/blends", "runs/blends/generator", tmp_path / "runs" / "blends"):
         generator = load_generator(source)
         assert not generator.training and torch.equal(generator(latents), Blends()(latents))
-    theirs = load_generator("theirs:Theirs")
+    theirs = load_generator("someones:Theirs")
     assert theirs.latent_dim == 4 and not theirs.training and theirs(latents[:, :4]).shape == (3, 1, 28, 28)
 
 
 def test_what_is_no_generator_is_refused_in_one_line(tmp_path, monkeypatch, lenet):
-    (tmp_path / "theirs.py").write_text(THEIRS)
+    (tmp_path / "someones.py").write_text(THEIRS)
     monkeypatch.chdir(tmp_path)
     lenet.save_pretrained(tmp_path / "lenet")
     (tmp_path / "young").mkdir()
     (tmp_path / "young" / "config.yaml").write_text("kimg: 3\n")
     for source, message in {
         "lenet/": "lenet/ holds a LeNet, which is no generator: it says no latent_dim",
-        "theirs:flat": "theirs:flat holds a Linear, which is no generator",
+        "someones:flat": "someones:flat holds a Linear, which is no generator",
         "young": "the run young has no generator",
         "nowhere/at/all": "no saved network in nowhere/at/all",
         "nowhere:Net": "cannot import nowhere:Net",
