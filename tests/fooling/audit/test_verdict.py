@@ -27,8 +27,8 @@ def report(rubbish, sure, images=180, judge=GOOD, signs=(), caveats=(), accuracy
     )  # fmt: skip
     return Examination(
         "net", ("0", "1"), rejects=False, accuracy=accuracy, calibration_error=0.0, clean_confidence=0.99,
-        clean_sure=0.9, scale=1.0, figures={"uniform": {"box": row, "ball": row}}, masking=masking, caveats=list(caveats),
-        judge=judge,
+        clean_sure=0.9, scale=1.0, figures={"uniform": {"box": row, "ball": row}}, masking=masking, judge=judge,
+        caveats=list(caveats),
     )  # fmt: skip
 
 
