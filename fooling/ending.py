@@ -55,7 +55,9 @@ class _Patient:
     def _give_up(self, error: OSError) -> None:
         self._lost.append(error)
         # What waits in its buffer goes nowhere, too: Python shall not stumble over it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -30,7 +30,7 @@ RECIPES = {
     "softmax": ("softmax", TrainConfig, train),
     "harden": ("harden", HardenConfig, harden),
 }
-JUDGE_CARD = """\
+HEAD = """\
 ---
 library_name: fooling-gan
 license: mit
@@ -38,28 +38,28 @@ pipeline_tag: image-classification
 tags: [image-classification]
 ---
 
+"""
+JUDGE_CARD = (
+    HEAD
+    + """\
 # judge
 
 Says whether an image really shows a digit. It was trained apart from all others, on MNIST's training digits moved,
 turned and dirtied (`fooling.classifiers.judge.train_judge`, seed 99, four epochs). It has {accuracy:.2f} % of the test
 digits right, is never attacked, and teaches nobody.
 """
+)
 
-
-JUROR_CARD = """\
----
-library_name: fooling-gan
-license: mit
-pipeline_tag: image-classification
-tags: [image-classification]
----
-
+JUROR_CARD = (
+    HEAD
+    + """\
 # {name}
 
 A juror (`fooling.classifiers.jury`): one of several networks that say together whether an image shows a digit. It was
 taught on MNIST's training digits as `fooling.teach.jurors.RECIPES["{name}"]` says. It has {accuracy:.2f} % of the test
 digits right alone, and teaches nobody.
 """
+)
 
 
 def trained(name: str, runs: Path) -> tuple[Classifier, str]:
