@@ -29,6 +29,23 @@ TINY = [
 ]  # fmt: skip
 PROGRAMS = {"fooling": (fooling.__main__.main, []), "gan": (gan.__main__.main, TINY)}
 QUIET = ["--wandb.mode", "disabled"]
+# A network that is never sure of anything, and in no hurry: however fast the machine, the climb is still under way.
+SLUGGISH = """
+import time
+from pathlib import Path
+
+from torch import nn
+
+class Sluggish(nn.Sequential):
+    def forward(self, images):
+        time.sleep(0.02)
+        if images.requires_grad:
+            Path("climbing").touch()
+        return 0.01 * super().forward(images)
+
+def build():
+    return Sluggish(nn.Flatten(), nn.Linear(784, 10))
+"""
 
 
 @pytest.fixture
@@ -141,8 +158,11 @@ def test_a_run_that_is_asked_to_stop_saves_whoever_asks(number, commands):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_verb_that_is_ended_leaves_nothing_half_written(number, commands):
-    process = commands.start("fooling", "trick", "--steps", "1000000", "--confidence", "0.999999999", *QUIET)
-    time.sleep(8)
+    (commands.folder / "sluggish.py").write_text(SLUGGISH)
+    process = commands.start(
+        "fooling", "trick", "--model", "sluggish:build", "--input.shape", "1", "28", "28", "--steps", "1000000", *QUIET
+    )
+    wait_for((commands.folder / "climbing").exists, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number and "Traceback" not in err and err.count("\n") == 1
