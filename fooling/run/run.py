@@ -39,6 +39,7 @@ from fooling.run.folder import (
     take,
     truncate_log,
 )
+from fooling.run.launcher import end_with_launcher
 from fooling.run.processes import (
     Precision,
     Processes,
@@ -253,6 +254,7 @@ class Run:
         self._started = time.perf_counter() - self.seconds
         self.progress = Progress(self.config.name, self.images_seen, self.total_images, shown=self.is_main)
         self._signals.listen(self._host)
+        end_with_launcher(self._host)
 
     def _open_folder(self) -> dict[str, Any] | None:
         lock = take(self.folder)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
-import psutil
 import torch
 from torch.nn import functional as F
+
+from fooling.run.launcher import is_launched, launcher_was_told
 
 _PAYS = 1.2  # by which one thread must beat several: on a quiet machine it never does
 _TRIED_S = 0.05  # for how long each count is tried, twice
@@ -91,9 +92,8 @@ def use_threads(count: int, until: ExitStack) -> None:
 
 def threads_are_given() -> bool:
     """Whether a person set OMP_NUM_THREADS; launchers set it to 1 unasked, which would leave cores idle."""
-    launched = "TORCHELASTIC_RUN_ID" in os.environ or "ACCELERATE_MIXED_PRECISION" in os.environ
     told = os.environ.get("OMP_NUM_THREADS")
-    return told is not None and not (launched and told == "1" and _launcher_was_told("OMP_NUM_THREADS") != "1")
+    return told is not None and not (is_launched() and told == "1" and launcher_was_told("OMP_NUM_THREADS") != "1")
 
 
 def threads_per_process() -> int:
@@ -101,14 +101,6 @@ def threads_per_process() -> int:
     if threads_are_given():
         return torch.get_num_threads()
     return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-
-
-def _launcher_was_told(variable: str) -> str | None:
-    """What stood in the environment of the process that started this one, when it was started itself."""
-    with suppress(psutil.Error, OSError):  # where it has ended, or may not be asked, nobody knows
-        launcher = psutil.Process().parent()
-        return launcher.environ().get(variable) if launcher else None
-    return None
 
 
 def cores() -> int:

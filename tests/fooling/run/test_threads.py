@@ -1,12 +1,7 @@
 """How many threads a process computes with, and when it computes with fewer."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
-from conftest import ROOT
 
 from fooling.classifiers.train import TrainConfig, train
 from fooling.run import run, threads
@@ -35,32 +30,9 @@ def test_a_persons_omp_num_threads_is_heard_and_a_launchers_is_not(
         monkeypatch.setenv("OMP_NUM_THREADS", told)
     if by_launcher:
         monkeypatch.setenv(by_launcher, "x")
-    monkeypatch.setattr(threads, "_launcher_was_told", lambda variable: launcher_was_told)
+    monkeypatch.setattr(threads, "launcher_was_told", lambda variable: launcher_was_told)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 77)  # what OMP_NUM_THREADS came to
     assert threads_per_process() == (77 if asked else cores())
-
-
-WORKER = """
-import psutil  # the real one, and torch stays away
-from fooling.options.light import without_torch
-with without_torch("fooling.run.threads") as threads:
-    print(threads._launcher_was_told("OMP_NUM_THREADS"))
-"""
-LAUNCHER = """
-import os, subprocess, sys
-os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun does: what it was told itself can still be asked for
-subprocess.run([sys.executable, "-c", sys.argv[1]], check=True)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a process's first environment is not kept there")
-@pytest.mark.parametrize("told", [None, "1", "2"])
-def test_what_a_launcher_was_told_can_be_asked_for(told):
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
-    environment |= {"OMP_NUM_THREADS": told} if told else {}
-    command = [sys.executable, "-c", LAUNCHER, WORKER]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == str(told)
 
 
 @pytest.fixture
