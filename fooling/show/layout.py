@@ -21,6 +21,7 @@ from matplotlib.textpath import TextToPath
 from torch import Tensor
 
 from fooling.images import to_uint8
+from fooling.show.fonts import drawable, families
 
 # Two ends that people with any kind of colour blindness tell apart, and white where nothing is said:
 # ColorBrewer's RdBu with its grey middle made white, in an odd number of steps so that zero has one of its own.
@@ -151,10 +152,10 @@ class Sheet:
             axes.bar(range(len(names)), before.tolist(), 0.78, fill=False, edgecolor=INK, linewidth=0.7)
         axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=[], facecolor="#f5f5f5")
         width = self._widths[column]
-        axes.set_xticks(range(len(names)), names, rotation=0 if _upright(names, width) else 90)
+        axes.set_xticks(range(len(names)), map(drawable, names), rotation=0 if _upright(names, width) else 90)
         axes.tick_params(length=0, pad=3, labelsize=_bar_text(width), labelcolor=FAINT)
         for k, label in enumerate(axes.get_xticklabels()):
-            label.set_parse_math(False)
+            label.set(parse_math=False, family=families(names[k]))
             if k in colours:
                 label.set(color=colours[k], weight="bold")
         for side in ("top", "left", "right"):
@@ -212,7 +213,7 @@ class Sheet:
         colour: str = INK, weight: str = "normal", spacing: float = 1.2,
     ) -> None:  # fmt: skip
         self.figure.text(
-            x / self.width, 1 - y / self.height, text,
+            x / self.width, 1 - y / self.height, drawable(text), family=families(text),
             size=size, ha=ha, va=va, color=colour, weight=weight, linespacing=spacing, parse_math=False,
         )  # fmt: skip
 
@@ -230,8 +231,8 @@ def _upright(names: Sequence[str], width: int) -> bool:
 @functools.lru_cache
 def _text_width(text: str, size: float = _TEXT, weight: str = "normal") -> int:
     """Pixels that a line of text takes."""
-    font = FontProperties(size=size, weight=weight)
-    return round(TextToPath().get_text_width_height_descent(text, font, ismath=False)[0] * _DPI / 72)
+    font = FontProperties(family=families(text), size=size, weight=weight)
+    return round(TextToPath().get_text_width_height_descent(drawable(text), font, ismath=False)[0] * _DPI / 72)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
