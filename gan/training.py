@@ -230,9 +230,11 @@ def _ruler(config: TrainConfig, run: Run, data: Images) -> Ruler | None:
     if not config.metrics.kimg:
         return None
     try:
-        return Ruler.of(config.data, config.metrics.ruler, run.processes, train=data)
+        ruler = Ruler.of(config.data, config.metrics.ruler, run.processes, train=data)
     except UserError as error:
         if config.metrics.ruler != "auto":
             raise
         run.say(f"samples are not measured along the way: {error}")
         return None
+    ruler.refuse_too_few(**{"metrics.count": config.metrics.count})
+    return ruler

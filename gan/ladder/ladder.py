@@ -127,16 +127,17 @@ def ladder(config: LadderConfig) -> Path:
     data, test = processes.first_here(lambda: labelled(config.data))
     if test is None:
         raise UserError("the ladder needs test images with labels, to measure its rungs by")
-    for rung in rungs:
-        if processes.is_main:
-            print(f"\nrung {rung.number}, {rung.name}: {rung.words}", flush=True)
-        train_rung(rung, config.of(rung.name))
     judge = processes.first_here(partial(trained_judge, config.data))
     ruler = Ruler.of(config.data, "judge", processes, train=data)
+    ruler.refuse_too_few(climbs=config.climbs, samples=config.samples)
     measures = Measures(
         test, judge, score_judge(judge, config.data), trained_jury(config.data), ruler, climbs=config.climbs,
         steps=config.steps, samples=config.samples, seed=config.seed,
     )  # fmt: skip
+    for rung in rungs:
+        if processes.is_main:
+            print(f"\nrung {rung.number}, {rung.name}: {rung.words}", flush=True)
+        train_rung(rung, config.of(rung.name))
     measured = [measures.of(rung, config.folder / rung.name) for rung in rungs]
     measures.cross(measured)
     if processes.is_main:

@@ -82,6 +82,7 @@ def evaluate(config: EvaluateConfig) -> Path:
     config = replace(config, data=_data_of(config.data, saved))
     results = Results("evaluate", config.output, config.wandb, asdict(config))
     ruler = Ruler.of(config.data, config.ruler, processes)
+    ruler.refuse_too_few(count=config.count)
     if processes.is_main:
         print(f"measuring by {ruler.words}", flush=True)
     reports: dict[str, Report] = {}

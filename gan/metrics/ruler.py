@@ -117,12 +117,24 @@ class Ruler:
         root = None if data.root is None else path_of(data.root)
         even = data.name == "stacked-mnist"  # whose protocol says so
         ruler = cls(extractor, images, test, name=named(data), even_classes=even, processes=processes, root=root)
-        if len(ruler._real_images) <= max(extractor.size, NEIGHBOURS):
+        if len(ruler._real_images) <= ruler._too_few:
             raise UserError(
                 f"{ruler.real} are too few to measure by: {extractor.name} has {extractor.size} features, and more"
                 " images than that are needed"
             )
         return ruler
+
+    @property
+    def _too_few(self) -> int:
+        return max(self.extractor.size, NEIGHBOURS)
+
+    def refuse_too_few(self, **counts: int) -> None:
+        """Raises UserError for a count of images, by the name of its option, that cannot be measured."""
+        for name, count in counts.items():
+            if count <= self._too_few:
+                raise UserError(
+                    f"{name} must be above {self._too_few} to be measured by {self.extractor.name}, got {count}"
+                )
 
     @property
     def words(self) -> str:
