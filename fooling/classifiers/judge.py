@@ -27,8 +27,8 @@ from fooling.errors import CannotWrite, UserError
 from fooling.files import write_json
 from fooling.images import Images
 from fooling.pretrained import WEIGHTS
+from fooling.run.computing import computes_in_bf16
 from fooling.run.optimizer import update
-from fooling.run.processes import computes_in_bf16
 from fooling.run.progress import Count
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of, seeded

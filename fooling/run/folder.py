@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
@@ -39,6 +40,14 @@ def take(folder: Path) -> FileLock:
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}; choose another with --output") from error
     return lock
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what a run that was killed has left half-written."""
+    for pattern in ("checkpoints/.*.partial", ".partial-*", "*/.partial-*"):
+        for partial in folder.glob(pattern):
+            remove = shutil.rmtree if partial.is_dir() else Path.unlink
+            remove(partial)
 
 
 def refuse_changed_settings(folder: Path, config: DataclassInstance) -> None:

@@ -1,4 +1,4 @@
-"""The processes that train together: their devices and precision, and what they tell each other.
+"""The processes that train together: their devices, and what they tell each other.
 
 However they were launched (accelerate launch, torchrun, or one by itself), accelerate finds out, and starts them
 talking. They talk until the interpreter ends, so that one run can follow another.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -27,8 +26,6 @@ _UNSUPPORTED = {
     "ACCELERATE_USE_FSDP": "FSDP",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
 }
-
-_DTYPES = {"no": torch.bfloat16, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the first, autocast is off
 
 
 class Processes:
@@ -130,77 +127,6 @@ class Processes:
 def _patient_group() -> distributed.ProcessGroup:
     """For those who wait while another decodes a million images: other collectives give up after minutes."""
     return cast(distributed.ProcessGroup, distributed.new_group(backend="gloo", timeout=timedelta(hours=6)))
-
-
-class Precision:
-    """In which numbers networks compute: `name` is no (float32), bf16 or fp16, `reason` is why.
-
-    TF32 goes with bf16, and float32 is all 32 bits: see use_flags. fp16 is for GPUs that have no arithmetic for bf16,
-    such as a T4; its gradients are scaled (see fooling.run.optimizer).
-    """
-
-    def __init__(self, name: str, reason: str, device: torch.device):
-        if name not in _DTYPES:
-            raise UserError(f"mixed precision {name} is not supported: expected no, bf16 or fp16")
-        self.name, self.reason, self.device = name, reason, device
-
-    @classmethod
-    def of(cls, asked: str, device: torch.device) -> Precision:
-        """What `asked` (auto, no, bf16 or fp16) comes to on a device; see RunConfig.mixed_precision."""
-        if asked != "auto":
-            return cls(asked, "as asked for", device)
-        if (told := os.environ.get("ACCELERATE_MIXED_PRECISION", "no")) != "no":
-            return cls(told, "as accelerate was told", device)
-        what = "GPU" if device.type == "cuda" else "processor"
-        if computes_in_bf16(device):
-            return cls("bf16", f"which this {what} has arithmetic for", device)
-        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):  # tensor cores, for fp16 alone
-            return cls("fp16", "for this GPU has no arithmetic for bf16", device)
-        return cls("no", f"for this {what} has no arithmetic for bf16", device)
-
-    @property
-    def is_bf16(self) -> bool:
-        return self.name == "bf16"
-
-    def autocast(self) -> AbstractContextManager:
-        """Inside it, networks compute in this precision."""
-        return torch.autocast(self.device.type, _DTYPES[self.name], enabled=self.name != "no")
-
-    def scaler(self) -> torch.amp.GradScaler:
-        """What scales the gradients of one network, so that none is too small for float16; nothing in other numbers."""
-        return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
-
-    def __str__(self) -> str:
-        return "float32" if self.name == "no" else self.name
-
-
-def use_flags(precision: Precision, until: ExitStack) -> None:
-    """Have a GPU compute reproducibly and in this precision, until `until` is closed."""
-    _set(torch.backends.cudnn, "deterministic", True, until)  # else it adds up gradients in any order: no exact resume
-    # TF32 keeps 10 bits of what goes into a product: more than bf16 does, less than those who ask for float32 want.
-    cudnn: Any = torch.backends.cudnn
-    matmul: Any = torch.backends.cuda.matmul
-    try:
-        _ = cudnn.allow_tf32, matmul.allow_tf32
-    except RuntimeError:  # the host uses torch's newer settings, beside which the older ones cannot be read
-        for place in (cudnn.conv, cudnn.rnn, matmul):
-            _set(place, "fp32_precision", "tf32" if precision.name != "no" else "ieee", until)
-    else:
-        for place in (cudnn, matmul):
-            _set(place, "allow_tf32", precision.name != "no", until)
-
-
-def _set(place: Any, name: str, value: Any, until: ExitStack) -> None:
-    until.callback(setattr, place, name, getattr(place, name))
-    setattr(place, name, value)
-
-
-def computes_in_bf16(device: torch.device | str = "cpu") -> bool:
-    """Whether a device has arithmetic for bfloat16, rather than imitates it."""
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def caught(function: Callable[[], T]) -> tuple[T | None, UserError | None]:

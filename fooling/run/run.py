@@ -6,7 +6,6 @@ The loop itself knows nothing of folders, signals, ranks or wandb.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -30,28 +29,23 @@ from fooling.run.checkpoints import (
     on_cpu,
     save_checkpoint,
 )
+from fooling.run.computing import Computing, Precision
 from fooling.run.folder import (
     append_to_log,
     keep_resolved,
     refuse_changed_settings,
     refuse_other_data,
+    remove_partials,
     resolved_before,
     take,
     truncate_log,
 )
 from fooling.run.launcher import end_with_launcher
-from fooling.run.processes import (
-    Precision,
-    Processes,
-    caught,
-    raise_any,
-    use_flags,
-)
+from fooling.run.processes import Processes, caught, raise_any
 from fooling.run.progress import Progress
 from fooling.run.record import NotFinite, Record
 from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
-from fooling.run.threads import Threads, cores, threads_are_given, threads_per_process, use_threads
 from fooling.run.tracking import Alert, Tracker, WandbConfig, start_tracker
 from fooling.run.version import code_version
 
@@ -134,7 +128,6 @@ class Run:
         self.config, self.total_images, self.product = config, total_images, product
         self.folder = path_of(config.output or f"runs/{config.name}")
         self.processes = Processes()
-        self.precision = Precision.of(config.mixed_precision, self.device)
         self.tracker: Tracker = Tracker()
         self.progress: Progress | None = None
         self.images_seen, self.seconds = 0, 0.0
@@ -147,10 +140,17 @@ class Run:
         self._publish: Callable[[], None] = lambda: None
         self._signals = StopSignals(self.say)
         self._host = ExitStack()  # puts back what the run changes of its process
+        self._computing = Computing(
+            self.processes, self._host, mixed_precision=config.mixed_precision, threads=config.threads
+        )
 
     @property
     def device(self) -> torch.device:
         return self.processes.device
+
+    @property
+    def precision(self) -> Precision:
+        return self._computing.precision
 
     @property
     def is_main(self) -> bool:
@@ -169,14 +169,6 @@ class Run:
         if self.is_main:
             Progress.say(line)
 
-    def describe_processes(self) -> str:
-        """Such as "2 processes of 1 thread on cpu in bf16"."""
-        count, threads = self.processes.count, torch.get_num_threads()
-        on = f"on {self.device.type}"
-        if self.device.type == "cpu":
-            on = f"of {threads} thread{'s' * (threads > 1)} {on}"
-        return f"{count} process{'es' * (count > 1)} {on} in {self.precision}"
-
     # ---- the frame
 
     def steps(self, training: Training, *, batch_size: int, on: str, data: Images | None = None) -> Iterator[int]:
@@ -193,9 +185,9 @@ class Run:
         self._publish = training.publish
         if self._is_complete(self.images_seen):
             return self.say(f"{self.folder} is complete: nothing left to do")
-        how = f"{self.describe_processes()} ({self.precision.reason})"
+        how = f"{self._computing} ({self.precision.reason})"
         self.say(f"training on {on} in {self.folder}, {how}")
-        threads = self._threads()
+        threads = self._computing.watch(self.say)
         while self.images_seen < self.total_images:
             started = time.perf_counter()
             figures = training.step()
@@ -229,7 +221,7 @@ class Run:
         resumed, error = caught(self._open_folder) if self.is_main else (None, None)
         raise_any(self.processes.tell(error))
         before = self.processes.hear_main(resolved_before(self.folder) if self.is_main else {})
-        self._compute_as(before)
+        self._computing.go_on_as(before)
         if self.processes.count > 1:
             # Fresh weights are a function of the seed: they are the same everywhere, and nothing need be sent.
             fresh = self.processes.hear_main(resumed is None)
@@ -242,12 +234,7 @@ class Run:
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
             self._scales = resumed.get("gradient_scales", {})
         if self.is_main and not self._is_complete(self.images_seen):
-            resolved = {
-                "mixed_precision": self.precision.name,
-                "device": self.device.type,
-                "processes": self.processes.count,
-                "threads": torch.get_num_threads(),
-            }
+            resolved = self._computing.facts()
             known = {} if self._data is None else {"data": self._data}
             keep_resolved(self.folder, {**resolved, **known, "finished": False})
             self.tracker.add_settings({"resolved": {**resolved, **self._made_of()}})
@@ -260,10 +247,7 @@ class Run:
         lock = take(self.folder)
         self._host.callback(lock.release)
         refuse_changed_settings(self.folder, self.config)
-        for pattern in ("checkpoints/.*.partial", ".partial-*", "*/.partial-*"):  # a killed run may have left some
-            for partial in self.folder.glob(pattern):
-                remove = shutil.rmtree if partial.is_dir() else Path.unlink
-                remove(partial)
+        remove_partials(self.folder)
         resumed = newest_whole_checkpoint(self.folder)
         truncate_log(self.folder, resumed["images_seen"] if resumed else 0)
         if not self._is_complete(resumed["images_seen"] if resumed else 0):
@@ -271,18 +255,6 @@ class Run:
                 refuse_other_data(self.folder, self._data)
             self.tracker = start_tracker(self.config.wandb, self.folder, asdict(self.config))
         return resumed
-
-    def _compute_as(self, before: dict[str, Any]) -> None:
-        """Compute as this run began, where the settings leave that open."""
-        precision = before.get("mixed_precision")
-        asked = self.config.mixed_precision
-        if asked == "auto" and precision in ("no", "bf16", "fp16") and precision != self.precision.name:
-            self.precision = Precision(precision, "as this run began", self.device)
-            use_flags(self.precision, self._host)
-        threads = before.get("threads")
-        same_share = before.get("processes") == self.processes.count
-        if self.config.threads is None and same_share and isinstance(threads, int) and 0 < threads <= cores():
-            self._set_threads(threads)
 
     def _is_complete(self, images_seen: int) -> bool:
         if images_seen < self.total_images or not (self.folder / self.product).exists():
@@ -392,7 +364,7 @@ class Run:
             "total_images": self.total_images,
             "seconds": round(self.seconds),
             "images_per_second": round(self.images_seen / max(self.seconds, 1e-9)),
-            "processes": self.describe_processes(),
+            "processes": str(self._computing),
             **self._made_of(),
         }
 
@@ -405,23 +377,11 @@ class Run:
 
     def __enter__(self) -> Run:
         try:
-            use_flags(self.precision, self._host)
-            self._set_threads(self.config.threads or threads_per_process())
+            self._computing.begin()
         except BaseException:
             self._host.close()
             raise
         return self
-
-    def _set_threads(self, count: int) -> None:
-        if self.device.type == "cpu":
-            use_threads(count, self._host)
-
-    def _threads(self) -> Threads | None:
-        """Who watches whether several threads pay, where that is left open."""
-        several = torch.get_num_threads()
-        if self.device.type != "cpu" or several == 1 or self.config.threads is not None or threads_are_given():
-            return None
-        return Threads(several, self.say)
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         with self._host:

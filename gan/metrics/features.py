@@ -25,7 +25,8 @@ from fooling.data.load import DataConfig
 from fooling.errors import MissingFile, UserError
 from fooling.images import Images, to_float
 from fooling.pretrained import WEIGHTS
-from fooling.run.processes import Precision, Processes, use_flags
+from fooling.run.computing import Precision, use_flags
+from fooling.run.processes import Processes
 from fooling.run.progress import Count
 
 Kind = Literal["auto", "judge", "inception"]

@@ -24,8 +24,8 @@ from fooling.classifiers.train import accuracy
 from fooling.data.batches import Batches
 from fooling.data.load import DataConfig, load, load_config
 from fooling.images import Images
+from fooling.run.computing import computes_in_bf16
 from fooling.run.optimizer import update
-from fooling.run.processes import computes_in_bf16
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of, seeded
 

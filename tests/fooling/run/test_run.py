@@ -14,10 +14,11 @@ import torch
 from conftest import ROOT
 
 from fooling.errors import Stopped, UserError
-from fooling.run import processes as processes_module
+from fooling.run import computing
 from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoint, on_cpu, save_checkpoint
+from fooling.run.computing import Precision, computes_in_bf16
 from fooling.run.optimizer import new_adam, new_network, update
-from fooling.run.processes import Precision, Processes, computes_in_bf16
+from fooling.run.processes import Processes
 from fooling.run.run import Run, RunConfig
 from fooling.run.tracking import Tracker, WandbConfig
 
@@ -193,7 +194,7 @@ class TestPrecision:
         assert resolved["mixed_precision"] == "bf16"
         assert threads <= {1, resolved["threads"]}  # 1 on a busy machine, for as long as it is
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        monkeypatch.setattr(processes_module, "computes_in_bf16", lambda device: False)
+        monkeypatch.setattr(computing, "computes_in_bf16", lambda device: False)
         run, _ = train(tmp_path / "run")  # a longer one
         assert run.precision.is_bf16 and "in bf16 (as this run began)" in capsys.readouterr().out
 

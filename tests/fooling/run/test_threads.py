@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fooling.classifiers.train import TrainConfig, train
-from fooling.run import run, threads
+from fooling.run import computing, threads
 from fooling.run.threads import Threads, cores, quicker, threads_per_process
 from fooling.run.tracking import WandbConfig
 
@@ -81,14 +81,14 @@ def test_a_trial_touches_neither_threads_nor_randomness(three_threads):
 @pytest.mark.skipif(cores() < 2, reason="one core has one thread")
 def test_a_run_watches_its_threads_unless_they_were_given(tmp_path, monkeypatch):
     watched = []
-    monkeypatch.setattr(run, "Threads", lambda most, say: watched.append(most))
-    monkeypatch.setattr(run, "threads_are_given", lambda: False)
-    monkeypatch.setattr(run, "threads_per_process", lambda: 2)
+    monkeypatch.setattr(computing, "Threads", lambda most, say: watched.append(most))
+    monkeypatch.setattr(computing, "threads_are_given", lambda: False)
+    monkeypatch.setattr(computing, "threads_per_process", lambda: 2)
     settings = {"model": "softmax", "kimg": 1, "wandb": WandbConfig(mode="disabled")}
     train(TrainConfig(output=str(tmp_path / "given"), threads=2, **settings))
     assert not watched
     train(TrainConfig(output=str(tmp_path / "open"), **settings))
     assert watched == [2]
-    monkeypatch.setattr(run, "threads_are_given", lambda: True)
+    monkeypatch.setattr(computing, "threads_are_given", lambda: True)
     train(TrainConfig(output=str(tmp_path / "told"), **settings))
     assert watched == [2]
