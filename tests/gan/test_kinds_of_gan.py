@@ -147,7 +147,10 @@ def test_a_classifying_discriminator_is_a_classifier_that_anything_of_fooling_ta
 def test_it_learns_to_reject_negatives_beside_what_the_generator_draws(tmp_path):
     said = {}
     for name, noise in (("without", 0), ("with", 16)):
-        settings = {"loss": "non-saturating", "discriminator": DiscriminatorConfig(network="classifier"), "kimg": 2}
+        settings = {
+            "loss": "non-saturating", "discriminator": DiscriminatorConfig(network="classifier"), "kimg": 2,
+            "checkpoint_kimg": 2,
+        }  # fmt: skip
         train(config(tmp_path / name, **settings, negatives=NegativesConfig(noise=noise, kinds=["white", "binary"])))
         white = torch.ones(1, 1, 28, 28)
         said[name] = load_classifier(tmp_path / name)(white).softmax(1)[0, -1].item()

@@ -160,7 +160,7 @@ class TestResuming:
 
     @pytest.mark.parametrize(
         ("processes", "kills"),
-        [(1, 1), pytest.param(1, 12, marks=pytest.mark.slow), pytest.param(2, 8, marks=pytest.mark.slow)],
+        [pytest.param(1, 12, marks=pytest.mark.slow), pytest.param(2, 8, marks=pytest.mark.slow)],
     )
     def test_killed_again_and_again_it_ends_bit_equal(self, commands, processes, kills):
         arguments = [*SHORT, "--kimg", 2.5 * kills, "--threads", 1]

@@ -150,6 +150,7 @@ def test_what_is_half_there_shall_be_half_believed():
     assert faded_loss(sure, labels, torch.zeros(2), "uniform") == negatives_loss(sure, "uniform")
 
 
+@pytest.mark.slow
 def test_taught_on_faded_digits_it_is_sure_of_whole_ones_alone(tmp_path, digits):
     harden(config(tmp_path, model="lenet", kimg=12, learning_rate=3e-3, faded=64, negatives=NegativesConfig(noise=16)))
     classifier = Classifier.from_pretrained(tmp_path / "classifier")
