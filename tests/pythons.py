@@ -30,7 +30,7 @@ print("torch", torch.__version__)
 COMMANDS = [
     ["fooling", "--help"],
     ["gan", "train", "--config", "debug"],
-    ["gan", "sample", "runs/debug", "--output", "sheet.png"],
+    ["gan", "sample", "runs/debug", "--out", "sheet.png"],
     ["fooling", "trick", "--model", "lenet", "--target", "3", "--output", "trick", "--wandb.mode", "offline"],
     ["fooling", "train", "--kimg", "1", "--output", "runs/classifier", "--wandb.mode", "disabled"],
     [
