@@ -33,18 +33,7 @@ COMMANDS = [
     ["gan", "sample", "runs/debug", "--out", "sheet.png"],
     ["fooling", "trick", "--model", "lenet", "--target", "3", "--output", "trick", "--wandb.mode", "offline"],
     ["fooling", "train", "--kimg", "1", "--output", "runs/classifier", "--wandb.mode", "disabled"],
-    [
-        "fooling",
-        "harden",
-        "--kimg",
-        "0.2",
-        "--attack.count",
-        "10",
-        "--output",
-        "runs/harden",
-        "--wandb.mode",
-        "disabled",
-    ],
+    ["fooling", "harden", "--config", "harden", "--kimg", "0.2", "--evaluate_kimg", "0.2", "--output", "runs/harden"],
     ["fooling", "audit", "lenet", "--output", "audit", "--wandb.mode", "disabled"],
 ]
 

@@ -9,13 +9,14 @@ commands. Half is a fair share of two cores beside the last.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
+from json import loads
 from pathlib import Path
-from statistics import median
+
+from rows import HEADING, Row, keep
 
 from fooling import cli
 from fooling.run.threads import cores
@@ -34,12 +35,15 @@ while True: torch.nn.functional.conv2d(images, kernel).relu().sum().backward()
 """
 
 
-def main(rounds: int = 3) -> None:
+def main(rounds: int = 3, json: Path | None = None) -> None:
     """Print images per second, and the share of the quiet speed.
 
     Args:
         rounds: How often they take turns.
+        json: A file for the rows.
     """
+    rows: list[Row] = []
+    print(HEADING)
     beside = {
         "quiet": None,
         "beside a busy Python loop": LOOP,
@@ -50,10 +54,10 @@ def main(rounds: int = 3) -> None:
         for _ in range(rounds):
             for where, other in beside.items():
                 speeds[where].append(_speed(command, other))
-        quiet = median(speeds["quiet"])
-        for where, found in speeds.items():
-            said = f"{median(found):7,.0f} images/s ({min(found):,.0f} to {max(found):,.0f})"
-            print(f"{name}, {where}: {said}, {median(found) / quiet:.0%} of quiet", flush=True)
+        rows += [Row(f"{name}, {where}", "quiet", "images/s", speeds[where], speeds["quiet"]) for where in beside]
+        for row in rows[-len(beside) :]:
+            print(row.as_markdown(), flush=True)
+    keep(rows, json)
 
 
 def _speed(command: list[str], other: str | None) -> float:
@@ -68,7 +72,7 @@ def _speed(command: list[str], other: str | None) -> float:
                 [sys.executable, "-m", *command, *quiet], check=True, env=free, stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
-            lines = [json.loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
+            lines = [loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
     finally:
         if busy:
             busy.kill()

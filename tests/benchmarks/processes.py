@@ -5,32 +5,37 @@ python tests/benchmarks/processes.py [--rounds 3] [--experiment configs/mnist.ya
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
+from json import loads
 from pathlib import Path
-from statistics import median
+
+from rows import HEADING, Row, keep
 
 from fooling import cli
 
 
-def main(experiment: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60) -> None:
+def main(
+    experiment: Path = Path("configs/mnist.yaml"), rounds: int = 3, kimg: float = 60, json: Path | None = None
+) -> None:
     """Print images per second of one and of two processes, and their ratio.
 
     Args:
         experiment: The YAML of what to train.
         rounds: How often they take turns.
         kimg: Thousands of images in a turn; the first sixth is left out of the measure.
+        json: A file for the row.
     """
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for processes in speeds:
             speeds[processes].append(speed(experiment, processes, kimg))
             print(f"{processes} process(es) of one thread: {speeds[processes][-1]:.0f} images/s", flush=True)
-    ratios = [two / one for one, two in zip(speeds[1], speeds[2], strict=True)]
-    print(f"two / one: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    row = Row(f"{experiment.stem}, two processes of one thread", "one process", "images/s", speeds[2], speeds[1])
+    print(f"{HEADING}\n{row.as_markdown()}")
+    keep([row], json)
 
 
 def speed(config: Path, processes: int, kimg: float) -> float:
@@ -41,7 +46,7 @@ def speed(config: Path, processes: int, kimg: float) -> float:
         environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, *launcher, *train, *quiet]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-        lines = [json.loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
+        lines = [loads(line) for line in Path(folder, "metrics.jsonl").read_text().splitlines()]
     first, last = lines[len(lines) // 6], lines[-1]
     return (last["images_seen"] - first["images_seen"]) / (last["seconds"] - first["seconds"])
 

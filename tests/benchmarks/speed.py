@@ -1,10 +1,14 @@
-"""Images per second of our training step against the PyTorch example's: same networks, size, batch and cores, in turns.
+"""Images per second of our training step against the PyTorch example's and torchgan's: same networks, size, batch and
+cores, in turns.
 
+    pip install --no-deps torchgan
     python tests/benchmarks/speed.py [--threads 2] [--rounds 5]
 
 Both train the reference networks at 64 pixels, width 64, batch 128. Ours runs as `gan train` runs it: data in memory,
 bfloat16 where the processor has it, channels last, fused Adam, one generator pass for both steps, the figures logged.
-Also printed: where our step's time goes, and how far its convolutions are from the fastest that this machine does.
+mimicry and lightning-bolts are not among the peers: at its import the one asks for TensorFlow and scikit-image, the
+other for a Lightning below 2. Also printed: where our step's time goes, and how far its convolutions are from the
+fastest that this machine does.
 """
 
 from __future__ import annotations
@@ -12,11 +16,13 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from statistics import median
 
 import torch
 from reference import BATCH, Reference
+from rows import HEADING, in_turns, keep
 
 from fooling import cli
 from fooling.data.load import load
@@ -25,13 +31,14 @@ from gan.config import DiscriminatorConfig, GeneratorConfig, OptimizerConfig, Pe
 from gan.training import Gan
 
 
-def main(threads: int = 2, rounds: int = 5, steps: int = 6) -> None:
+def main(threads: int = 2, rounds: int = 5, steps: int = 6, json: Path | None = None) -> None:
     """Print images per second of both, their ratio, and a profile of ours.
 
     Args:
         threads: CPU threads of either.
         rounds: How often they take turns.
         steps: Training steps in a turn.
+        json: A file for the rows.
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         config = TrainConfig(
@@ -50,23 +57,38 @@ def main(threads: int = 2, rounds: int = 5, steps: int = 6) -> None:
             ours.run.images_seen += BATCH
             torch.stack(list(figures.values())).tolist()
 
-        ratios, speeds = [], {"ours": [], "reference": []}
-        for step in (our_step, reference.step):
-            step()
-        for _ in range(rounds):
-            for name, step in (("ours", our_step), ("reference", reference.step)):
-                started = time.perf_counter()
-                for _ in range(steps):
-                    step()
-                speeds[name].append(steps * BATCH / (time.perf_counter() - started))
-            ratios.append(speeds["ours"][-1] / speeds["reference"][-1])
-        for name, values in speeds.items():
-            print(f"{name}: {median(values):.1f} images/s (from {min(values):.1f} to {max(values):.1f})")
-        print(
-            f"ours / reference: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f}), {threads} threads"
-        )
+        def ours_often() -> None:
+            for _ in range(steps):
+                our_step()
+
+        peers = {"PyTorch's DCGAN example": lambda: [reference.step() for _ in range(steps)]}
+        with suppress(ImportError):
+            torchgan = Torchgan(reference)
+            peers["torchgan"] = lambda: [torchgan.step() for _ in range(steps)]
+        print(HEADING)
+        what = f"a GAN's training step, 64 pixels, width 64, batch {BATCH}, threads: {threads}"
+        keep(in_turns(what, steps * BATCH, "images/s", ours_often, peers, rounds=rounds), json)
         profile(our_step)
         peak(ours)
+
+
+class Torchgan:
+    """The example's networks, data and optimisers under torchgan's losses, which make the steps of its Trainer."""
+
+    def __init__(self, reference: Reference):
+        from torchgan.losses import MinimaxDiscriminatorLoss, MinimaxGeneratorLoss
+
+        self.loader = reference._endless()
+        self.players = reference.generator, reference.discriminator
+        self.optimizers = reference.optimizers
+        for player in self.players:
+            player.label_type, player.encoding_dims = "none", 100
+        self.losses = MinimaxDiscriminatorLoss(), MinimaxGeneratorLoss()
+
+    def step(self) -> None:
+        reals, (d_optimizer, g_optimizer) = (next(self.loader) + 1) / 2, self.optimizers
+        self.losses[0].train_ops(*self.players, d_optimizer, reals, torch.device("cpu"))
+        self.losses[1].train_ops(*self.players, g_optimizer, torch.device("cpu"), len(reals))
 
 
 def profile(step) -> None:

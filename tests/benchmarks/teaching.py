@@ -31,7 +31,7 @@ from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figur
 from fooling.teach.harden import HardenConfig, Teaching
 from fooling.teach.negatives import ClimbConfig, NegativesConfig
 
-CONFIGS = ("harden", "harden-uniform", "harden-rounds", "yardstick-ceda", "yardstick-acet")
+CONFIGS = ("harden", "harden-faded", "harden-uniform", "harden-rounds", "yardstick-ceda", "yardstick-acet")
 
 
 def resistance(folder: str) -> None:

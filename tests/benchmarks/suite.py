@@ -1,0 +1,88 @@
+"""All speeds against named peers, in one table, Markdown and JSON.
+
+    pip install -e ".[test]" scikit-learn foolbox adversarial-robustness-toolbox torchattacks cleverhans captum
+    pip install --no-deps torchgan
+    python tests/benchmarks/suite.py --output speeds        # an hour of an idle machine
+
+Each script runs in a process of its own, so that no peer changes what another finds; what a script prints beside its
+rows is printed too. A peer that is not installed has no row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from rows import HEADING, Row
+
+from fooling import cli
+from fooling.errors import UserError
+from fooling.run.threads import cores
+
+# The scripts, what they are told, and whether they are given one thread.
+SCRIPTS: dict[str, tuple[list[str], bool]] = {
+    "speed": (["--threads", "1"], True),
+    "attack_speed": ([], True),
+    "hardening": ([], True),
+    "distances": ([], True),
+    "data": ([], True),
+    "processes": ([], True),
+    "processes-cifar10": (["--experiment", "cifar10", "--kimg", "3"], True),
+    "scaling": ([], False),
+    "busy": ([], False),
+}
+
+
+def main(output: Path = Path("speeds"), only: list[str] = [], rounds: int = 3) -> None:  # noqa: B006
+    """Print the table, and write it to OUTPUT.md and OUTPUT.json.
+
+    Args:
+        output: Where to, without the ending.
+        only: Scripts to run. Default: all.
+        rounds: How often ours and the peers take turns.
+    """
+    if unknown := set(only) - set(SCRIPTS):
+        raise UserError(f"no script named {', '.join(sorted(unknown))}: expected some of {', '.join(SCRIPTS)}")
+    rows: list[Row] = []
+    for name in only or SCRIPTS:
+        rows += run(name, rounds)
+    machine = f"{cores()} cores of {processor()}, PyTorch {torch.__version__}"
+    table = "\n".join([f"{machine}, {rounds} rounds", "", HEADING, *(row.as_markdown() for row in rows)])
+    print(f"\n{table}")
+    output.with_suffix(".md").write_text(f"{table}\n")
+    found = {"machine": machine, "rounds": rounds, "rows": [row.as_dict() for row in rows]}
+    output.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def processor() -> str:
+    with suppress(OSError):
+        names = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        return names[0] if names else platform.processor()
+    return platform.processor()
+
+
+def run(name: str, rounds: int) -> list[Row]:
+    told, one_thread = SCRIPTS[name]
+    script = Path(__file__).with_name(f"{name.partition('-')[0]}.py")
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    environment |= {"OMP_NUM_THREADS": "1"} if one_thread else {}
+    print(f"\n{name}", flush=True)
+    with tempfile.TemporaryDirectory() as place:
+        kept = Path(place, "rows.json")
+        command = [sys.executable, str(script), *told, "--rounds", str(rounds), "--json", str(kept)]
+        done = subprocess.run(command, env=environment, check=False)
+        if done.returncode:
+            raise UserError(f"{script.name} ended with exit code {done.returncode}")
+        fields = Row.__dataclass_fields__
+        return [Row(**{key: row[key] for key in fields}) for row in json.loads(kept.read_text())]
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
