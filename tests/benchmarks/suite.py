@@ -62,9 +62,9 @@ def main(output: Path = Path("speeds"), only: list[str] = [], rounds: int = 3) -
 
 
 def processor() -> str:
-    with suppress(OSError):
-        names = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-        return names[0] if names else platform.processor()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return platform.processor()
 
 
