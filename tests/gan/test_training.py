@@ -181,7 +181,7 @@ class TestResuming:
         got = tensors_of(load_checkpoint(newest))
         assert all(torch.equal(got[k], want[k]) for k in want)
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
     def test_asked_to_stop_it_saves_and_says_how_to_go_on(self, commands, number):
         arguments = [*DEBUG, *QUIET, "--kimg", 100, "--checkpoint_kimg", 100, "--output", "run"]
         process = commands.start("gan", *arguments)
@@ -226,20 +226,17 @@ K_PLUS_ONE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "tolerance"),
     [
         (["--loss", "relativistic", "--penalty.gamma", 1, "--penalty.every", 1], 1e-5),
-        pytest.param(["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5, marks=pytest.mark.slow),
+        (["--loss", "non-saturating", "--penalty.gamma", 0], 1e-5),
         # Adam makes a whole step of the rounding of a gradient that is next to nothing.
-        pytest.param(CONDITIONAL.split(), 1e-4, marks=pytest.mark.slow),
-        pytest.param(K_PLUS_ONE.split(), 5e-5, marks=pytest.mark.slow),
+        (CONDITIONAL.split(), 1e-4),
+        (K_PLUS_ONE.split(), 5e-5),
         # Rounding alone, such as another memory layout's, comes to 1.4e-5 here.
-        pytest.param(
-            ["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"],
-            5e-5,
-            marks=pytest.mark.slow,
-        ),
+        (["--loss", "non-saturating", "--penalty.gamma", 0, "--discriminator.normalization", "batch"], 5e-5),
     ],
     ids=["R1+R2", "plain", "conditional, augmented", "K + 1 classes", "BatchNorm in both"],
 )
