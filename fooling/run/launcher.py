@@ -32,7 +32,7 @@ def end_with_launcher(until: ExitStack) -> None:
     A launcher that is killed, by a scheduler or for want of memory, tells nobody, and its processes would go on unseen.
     A shell that hands down a launcher's settings is not one: it may be closed.
     """
-    if not any(mark in os.environ and launcher_was_told(mark) is None for mark in _MARKS):
+    if not any(mark in os.environ and launcher_was_told(mark) is None for mark in _MARKS) or not _is_pythons_child():
         return
     launcher, closed = os.getppid(), threading.Event()
     until.callback(closed.set)
@@ -44,3 +44,12 @@ def end_with_launcher(until: ExitStack) -> None:
                 return
 
     threading.Thread(target=watch, name="launcher", daemon=True).start()
+
+
+def _is_pythons_child() -> bool:
+    """Whether what started this process is a Python, too, as launchers are."""
+    with suppress(psutil.Error, OSError):
+        this = psutil.Process()
+        launcher = this.parent()
+        return launcher is not None and launcher.exe() == this.exe()
+    return False

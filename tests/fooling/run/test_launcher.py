@@ -35,6 +35,22 @@ def test_what_a_launcher_was_told_can_be_asked_for(told):
     assert done.stdout.strip() == str(told)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no shells there")
+def test_a_shell_that_hands_down_what_a_launcher_sets_is_none(monkeypatch):
+    """Whoever closes it after `gan train &` wants that to go on."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+    said = "import threading; print([one.name for one in threading.enumerate()].count('launcher'))"
+    watch = (
+        f"from contextlib import ExitStack; from fooling.run.launcher import *; end_with_launcher(ExitStack()); {said}"
+    )
+    export = f'export ACCELERATE_MIXED_PRECISION=no; {sys.executable} -c "{watch}"; true'
+    by_shell = subprocess.run(["sh", "-c", export], check=True, capture_output=True, text=True)
+    told = {**os.environ, "ACCELERATE_MIXED_PRECISION": "no"}
+    by_python = subprocess.run([sys.executable, "-c", watch], env=told, check=True, capture_output=True, text=True)
+    assert (by_shell.stdout, by_python.stdout) == ("0\n", "1\n")
+
+
 # ---- one that ends
 
 TRAIN = [
