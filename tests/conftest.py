@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def kill_family(process: subprocess.Popen) -> None:
             member.kill()
     process.communicate()
     psutil.wait_procs(family)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen | None = None, *, seconds: float = 120) -> None:
+    """Until it holds. process: one that must not end before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture

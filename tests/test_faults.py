@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from conftest import wait_for
 from refusals import listing
 
 import fooling.__main__
@@ -135,14 +135,6 @@ def test_nobody_logged_in_is_told_before_the_work(tmp_path, monkeypatch, capsys)
 
 
 # ---- processes
-
-
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from reference import BATCH, ImagesOneByOne
+from reference import BATCH, ImagesOneByOne, endless
 from rows import HEADING, Row, in_turns, keep
 from torch.utils.data import DataLoader, Dataset
 from torchvision import datasets, transforms
@@ -72,11 +72,6 @@ def compared(what: str, ours: Batches, theirs: Dataset, batches: int, rounds: in
 
     peers = {f"torchvision, {count} workers": of_workers(count) for count in WORKERS}
     return in_turns(f"{what}, in batches of {BATCH}", batches * BATCH, "images/s", take, peers, rounds=rounds)
-
-
-def endless(loader: DataLoader) -> Iterator[object]:
-    while True:
-        yield from loader
 
 
 def draw(folder: Path, count: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from rows import HEADING, Row, in_turns, keep
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from fooling import cli
 from gan.metrics.distances import frechet_distance, kernel_distance
@@ -50,28 +51,26 @@ def main(count: int = 10_000, rounds: int = 5, json: Path | None = None) -> None
     fid, kid = FrechetInceptionDistance(Features()), KernelInceptionDistance(Features(), subset_size=1000)
     found: dict[str, float] = {}
 
-    def torchmetrics(metric, name: str) -> None:
+    def torchmetrics(metric: Metric) -> None:
         metric.reset()
         for features, is_real in ((real, True), (fake, False)):
             for part in features.split(500):
                 metric.update(part, real=is_real)
         value = metric.compute()
-        found[name] = float(value[0] if isinstance(value, tuple) else value)
+        found["its"] = float(value[0] if isinstance(value, tuple) else value)
 
     print(HEADING)
     rows: list[Row] = []
-    rows += in_turns(
-        f"Fréchet distance, {count:,} features of 96", 1, "figures/s",
-        lambda: found.update(ours=frechet_distance(real, fake)), {"torchmetrics": lambda: torchmetrics(fid, "its")},
-        rounds=rounds, clock=time.process_time,
-    )  # fmt: skip
-    print(f"ours {found['ours']:.6g}, torchmetrics {found['its']:.6g}")
-    rows += in_turns(
-        f"kernel distance, {count:,} features of 96: all pairs against 100 subsets of 1,000", 1, "figures/s",
-        lambda: found.update(ours=kernel_distance(real, fake)), {"torchmetrics": lambda: torchmetrics(kid, "its")},
-        rounds=rounds, clock=time.process_time,
-    )  # fmt: skip
-    print(f"ours {found['ours']:.6g}, torchmetrics {found['its']:.6g}")
+    subsets = "all pairs against 100 subsets of 1,000"
+    for what, distance, metric in (
+        (f"Fréchet distance, {count:,} features of 96", frechet_distance, fid),
+        (f"kernel distance, {count:,} features of 96: {subsets}", kernel_distance, kid),
+    ):
+        rows += in_turns(
+            what, 1, "figures/s", lambda distance=distance: found.update(ours=distance(real, fake)),
+            {"torchmetrics": lambda metric=metric: torchmetrics(metric)}, rounds=rounds, clock=time.process_time,
+        )  # fmt: skip
+        print(f"ours {found['ours']:.6g}, torchmetrics {found['its']:.6g}")
     shares: dict[str, object] = {}
     rows += in_turns(
         f"precision, recall, density, coverage, {count:,} features of 96", 1, "figures/s",

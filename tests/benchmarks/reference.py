@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from PIL import Image
@@ -38,6 +39,12 @@ class ImagesOneByOne(Dataset):
         return self.transform(Image.fromarray(self.images[index, 0]))
 
 
+def endless(loader: DataLoader) -> Iterator[Any]:
+    """Its batches, one pass after the other."""
+    while True:
+        yield from loader
+
+
 class Reference:
     """The example's training loop; call `step` as often as wanted."""
 
@@ -54,11 +61,7 @@ class Reference:
             ImagesOneByOne(data, image_size), batch_size=BATCH, shuffle=True, num_workers=workers, drop_last=True,
             persistent_workers=workers > 0,
         )  # fmt: skip
-        self._batches = self._endless()
-
-    def _endless(self) -> Iterator[Tensor]:
-        while True:
-            yield from self.loader
+        self._batches = endless(self.loader)
 
     def step(self) -> tuple[float, float]:
         reals = (next(self._batches) + 1) / 2  # our networks take [0, 1]

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from reference import BATCH, Reference
+from reference import BATCH, Reference, endless
 from rows import HEADING, in_turns, keep
 
 from fooling import cli
@@ -78,7 +78,7 @@ class Torchgan:
     def __init__(self, reference: Reference):
         from torchgan.losses import MinimaxDiscriminatorLoss, MinimaxGeneratorLoss
 
-        self.loader = reference._endless()
+        self.batches = endless(reference.loader)
         self.players = reference.generator, reference.discriminator
         self.optimizers = reference.optimizers
         for player in self.players:
@@ -86,7 +86,7 @@ class Torchgan:
         self.losses = MinimaxDiscriminatorLoss(), MinimaxGeneratorLoss()
 
     def step(self) -> None:
-        reals, (d_optimizer, g_optimizer) = (next(self.loader) + 1) / 2, self.optimizers
+        reals, (d_optimizer, g_optimizer) = (next(self.batches) + 1) / 2, self.optimizers
         self.losses[0].train_ops(*self.players, d_optimizer, reals, torch.device("cpu"))
         self.losses[1].train_ops(*self.players, g_optimizer, torch.device("cpu"), len(reals))
 

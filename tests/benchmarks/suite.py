@@ -5,7 +5,7 @@
     python tests/benchmarks/suite.py --output speeds        # an hour of an idle machine
 
 Each script runs in a process of its own, so that no peer changes what another finds; what a script prints beside its
-rows is printed too. A peer that is not installed has no row.
+rows is printed too. Of the GAN's step and the climb, a peer that is not installed has no row; the rest need theirs.
 """
 
 from __future__ import annotations

@@ -5,12 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import psutil
 import pytest
-from conftest import ROOT, kill_family
+from conftest import ROOT, kill_family, wait_for
 
 from fooling.run.checkpoints import list_checkpoints
 
@@ -76,7 +75,7 @@ def launch(commands, tmp_path):
             )  # fmt: skip
         checkpoints = commands.folder / "run" / "checkpoints"
         before = list_checkpoints(checkpoints)[:1]
-        wait_for(lambda: list_checkpoints(checkpoints)[:1] != before, 120)
+        wait_for(lambda: list_checkpoints(checkpoints)[:1] != before, seconds=120)
         children.extend(trainings(started[-1].pid))
         return started[-1], children[-processes:], lambda: (tmp_path / "log").read_text()
 
@@ -93,13 +92,6 @@ def trainings(pid):
     return [one for one in psutil.Process(pid).children(recursive=True) if "train" in one.cmdline()]
 
 
-def wait_for(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def gone(processes):
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
 
@@ -111,11 +103,11 @@ def test_its_processes_save_and_end_with_it(processes, number, launch):
     process, children, log = launch(processes)
     assert len(children) == processes
     process.send_signal(number)
-    wait_for(lambda: gone(children), 60)
+    wait_for(lambda: gone(children), seconds=60)
     saved = re.search(r"stopped and saved at ([\d.]+) of", log())
     assert saved, log()
     _, _, log = launch(processes)
-    wait_for(lambda: "resuming run from" in log(), 60)
+    wait_for(lambda: "resuming run from" in log(), seconds=60)
     assert f"resuming run from {round(1000 * float(saved[1])):09d} images" in log()
 
 
@@ -124,7 +116,7 @@ def test_its_processes_save_and_end_with_it(processes, number, launch):
 def test_one_process_that_is_killed_ends_the_other_and_a_relaunch_goes_on(launch):
     process, children, log = launch(2)
     children[-1].kill()
-    wait_for(lambda: gone(children) and process.poll() is not None, 60)
+    wait_for(lambda: gone(children) and process.poll() is not None, seconds=60)
     assert process.returncode
     _, _, log = launch(2)
-    wait_for(lambda: "resuming run from" in log(), 60)
+    wait_for(lambda: "resuming run from" in log(), seconds=60)
