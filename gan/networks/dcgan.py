@@ -21,7 +21,7 @@ from gan.networks.conditioning import (
     through,
 )
 from gan.networks.discriminator import Discriminator, PreciseLinear, Verdict
-from gan.networks.generator import Generator, in_unit_range
+from gan.networks.generator import Generator, ToMaps, in_unit_range
 from gan.networks.spectral_norm import with_spectral_norm
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "Discriminator", "Generator", "Normalization", "resolutions"]
@@ -64,7 +64,7 @@ class DCGANGenerator(Generator, saved_as="Generator"):
         conditioning = conditioning_of(num_classes, conditioning, default="concatenation")
         self.joined = Concatenation(self.num_classes, latent_dim) if conditioning == "concatenation" else None
         given = latent_dim * 2 if self.joined else latent_dim
-        layers = [nn.Linear(given, features * 4 * 4, bias=bias), nn.Unflatten(1, (features, 4, 4))]
+        layers = [nn.Linear(given, features * 4 * 4, bias=bias), ToMaps(features, 4)]
         for before, after in pairwise(sides):
             layers += _normalize(features, normalization)
             layers += [ClassAffine(self.num_classes, features)] if conditioning == "normalization" else []
@@ -123,12 +123,14 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
             kernel, padding, _ = _kernel(kernel_size, after, before)
             layers.append(nn.Conv2d(features, out, kernel, 2, padding, bias=normalization == "none" or first))
             layers += [] if first else _normalize(out, normalization)
+            # The last map is flattened before its LeakyReLU, not after: the gradient of a flattened map comes with the
+            # channels outermost, and elementwise kernels take twenty times as long where two layouts meet.
+            layers += [nn.Flatten()] if after == sides[-1] else []
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
             for _ in range(blocks or 0) if after != sides[-1] else ():
                 layers.append(nn.Conv2d(features, features, 3, 1, 1, bias=normalization == "none"))
                 layers += [*_normalize(features, normalization), nn.LeakyReLU(0.2, inplace=True)]
-        layers.append(nn.Flatten())
         conditioning = conditioning_of(num_classes, conditioning, default="projection")
         if conditioning is None:
             layers += [PreciseLinear(features * 4 * 4, 1), nn.Flatten(0)]

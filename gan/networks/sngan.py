@@ -26,7 +26,7 @@ from gan.networks.conditioning import (
     through,
 )
 from gan.networks.discriminator import Discriminator, Verdict
-from gan.networks.generator import Generator, in_unit_range
+from gan.networks.generator import Generator, ToMaps, in_unit_range
 from gan.networks.spectral_norm import with_spectral_norm
 
 
@@ -68,7 +68,7 @@ class SNGANGenerator(Generator):
         self.layers = nn.ModuleList(
             [
                 _xavier(start),
-                nn.Unflatten(1, (features[0], sides[-1], sides[-1])),
+                ToMaps(features[0], sides[-1]),
                 *(GeneratorBlock(before, after, classes) for before, after in pairwise(features)),
                 WholeBatchNorm2d(width),
                 nn.ReLU(inplace=True),

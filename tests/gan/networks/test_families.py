@@ -21,7 +21,9 @@ from gan.networks import (
     Verdict,
     verdict_of,
 )
+from gan.networks.generator import ToMaps
 from gan.networks.residual import Clamp, Downsample, Upsample
+from gan.networks.sngan import GeneratorBlock
 
 SIZES = [28, 32, 64, 128]
 GENERATORS = {
@@ -305,7 +307,7 @@ class TestTheFamiliesAreThePapers:
         shapes, x = [], torch.randn(2, 64)
         for layer in network.layers:
             x = layer(x)
-            if type(layer).__name__ in ("Unflatten", "GeneratorBlock"):
+            if isinstance(layer, ToMaps | GeneratorBlock):
                 shapes.append(tuple(x.shape[1:]))
         assert shapes == [(f // scale, s, s) for f, s in zip(features, sides, strict=True)]
 
