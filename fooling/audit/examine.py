@@ -27,6 +27,7 @@ from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import KINDS
 from fooling.images import Images, to_float
 from fooling.run.progress import Count
+from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of
 
 RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
@@ -118,6 +119,7 @@ class Examination:
         )
 
 
+@paying_threads()
 def examine(
     label: str, classifier: nn.Module, data: Images, others: dict[str, Images], judge: nn.Module | None,
     other: nn.Module | None, effort: Effort, *, seed: int, say: Callable[[str], None] = print,

@@ -31,6 +31,7 @@ from fooling.run.computing import computes_in_bf16
 from fooling.run.optimizer import update
 from fooling.run.progress import Count
 from fooling.run.schedules import one_cycle
+from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of, seeded
 
 _SEED, _EPOCHS, _BATCH, _PEAK_RATE = 99, 4, 128, 4e-3
@@ -189,6 +190,7 @@ def _digest(data: Images) -> str:
     return digest.hexdigest()[:12]
 
 
+@paying_threads()
 def train_judge(data: Images, *, epochs: float | None = None) -> JudgeNet:
     """A judge of these images (Adam with decoupled weight decay, one-cycle rate, `moved` and `dirtied` images).
 

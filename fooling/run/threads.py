@@ -8,9 +8,10 @@ eighty times as long as they took. So a run counts on all cores, and drops to on
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch.nn import functional as F
@@ -64,6 +65,21 @@ class Threads:
             )
         elif best > before:
             self.say(f"going on with {best} threads again")
+
+
+@contextmanager
+def paying_threads() -> Iterator[None]:
+    """Within it torch computes with one thread, where several would wait for each other beside what else the machine is
+    doing; also as a decorator, of what takes seconds or a minute and does not look again. Threads that a person asked
+    for stay."""
+    several = torch.get_num_threads()
+    if several > 1 and not threads_are_given() and quicker(several) == 1:
+        print("this machine is busy: computing with one thread, which is faster now", file=sys.stderr, flush=True)
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(several)
 
 
 def quicker(most: int) -> int:

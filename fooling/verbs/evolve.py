@@ -11,6 +11,7 @@ from fooling.climb.evolution import evolve as evolution_of
 from fooling.climb.parametrizations import CPPN, Pixels
 from fooling.errors import require_positive
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.show.figures import draw_gallery
 from fooling.show.layout import percent
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
@@ -34,6 +35,7 @@ class EvolveConfig(VerbConfig):
         require_positive(evaluations=self.evaluations)
 
 
+@paying_threads()
 def evolve(config: EvolveConfig) -> Path:
     """Breed an image for every class that the network is sure of, by its answers alone; returns the folder of results.
 

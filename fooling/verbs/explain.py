@@ -18,6 +18,7 @@ from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.images import Images, to_float
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.show.explanations import (
     Nudges,
     confused,
@@ -76,6 +77,7 @@ class ExplainConfig(VerbConfig):
 Pictures = dict[str, np.ndarray]
 
 
+@paying_threads()
 def explain(config: ExplainConfig) -> Path:
     """Show what would make an image more of each class, and what the network looks for; returns the folder of results.
 

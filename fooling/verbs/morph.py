@@ -13,6 +13,7 @@ from fooling.climb.per_image import check_target
 from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.show.layout import with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, fitting, of_label, opened, own_image
 from fooling.verbs.story import nudged, story_of
@@ -49,6 +50,7 @@ class MorphConfig(VerbConfig):
             raise UserError("--from and --image both say what to begin with: give one of them")
 
 
+@paying_threads()
 def morph(config: MorphConfig) -> Path:
     """Nudge a real image until the network takes it for another class; returns the folder of results.
 

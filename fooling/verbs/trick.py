@@ -16,6 +16,7 @@ from fooling.climb.per_image import check_target
 from fooling.climb.through import load_generator
 from fooling.errors import UserError
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.show.figures import draw_probabilities
 from fooling.show.layout import percent, with_article
 from fooling.verbs.arguments import VerbConfig, check_climb, opened
@@ -82,6 +83,7 @@ class TrickConfig(VerbConfig):
         )
 
 
+@paying_threads()
 def trick(config: TrickConfig) -> Path:
     """Climb from something meaningless, or through a generator, until the network takes it for the target class;
     returns the folder of results.

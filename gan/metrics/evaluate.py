@@ -20,6 +20,7 @@ from fooling.options.settings import Settings
 from fooling.options.types import listed
 from fooling.run.processes import Processes
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.run.tracking import WandbConfig
 from fooling.show.grids import grid
 from gan.metrics.classification_accuracy import classification_accuracy_score
@@ -70,6 +71,7 @@ class EvaluateConfig(Settings):
             raise UserError("name at least one run to evaluate")
 
 
+@paying_threads()
 def evaluate(config: EvaluateConfig) -> Path:
     """Measure as configured, print the table, and return the folder of evaluation.md, summary.json and the pictures:
     samples beside the training images nearest to them, and how often each class was drawn.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fooling.errors import UserError, require_positive
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of
 from fooling.show.grids import grid
 from fooling.show.layout import Sheet, panel_size, percent, with_article
@@ -64,6 +65,7 @@ class ArithmeticConfig(ReadingConfig, VerbConfig):
             raise UserError("one image adds up to nothing new: give more to --add, or some to --subtract")
 
 
+@paying_threads()
 def arithmetic(config: ArithmeticConfig) -> Path:
     """Turn images of one class into another by adding the difference of the classes' mean latents, or add and subtract
     chosen images; returns the folder of results.

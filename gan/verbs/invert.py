@@ -16,6 +16,7 @@ from fooling.data.load import DataConfig, held_out
 from fooling.errors import UserError, require_positive
 from fooling.images import to_float
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of
 from fooling.show.grids import grid
 from fooling.show.layout import Sheet, panel_size, percent
@@ -59,6 +60,7 @@ class InvertConfig(VerbConfig):
             raise UserError("--negative is for --image")
 
 
+@paying_threads()
 def invert(config: InvertConfig) -> Path:
     """Find the latent that draws an image, or comes nearest to it; returns the folder of results.
 

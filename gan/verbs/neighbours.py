@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fooling.errors import UserError, require_positive
 from fooling.run.results import Results
+from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of
 from fooling.show.layout import percent, with_article
 from gan.latent import draw_latents, rotate
@@ -36,6 +37,7 @@ class NeighboursConfig(ReadingConfig, VerbConfig):
             raise UserError("--degrees are angles above 0 and up to 180")
 
 
+@paying_threads()
 def neighbours(config: NeighboursConfig) -> Path:
     """Draw the neighbours of an image in random directions, a row for each distance; returns the folder of results.
 

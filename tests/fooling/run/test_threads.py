@@ -5,7 +5,7 @@ import torch
 
 from fooling.classifiers.train import TrainConfig, train
 from fooling.run import computing, threads
-from fooling.run.threads import Threads, cores, quicker, threads_per_process
+from fooling.run.threads import Threads, cores, paying_threads, quicker, threads_per_process
 from fooling.run.tracking import WandbConfig
 
 
@@ -70,6 +70,25 @@ def test_one_thread_goes_on_while_several_do_not_pay(three_threads):
     for _ in range(32):
         threads.stepped(1.0)
     assert torch.get_num_threads() == 3 and said[1:] == ["going on with 3 threads again"]
+
+
+@pytest.mark.parametrize(("given", "best", "within"), [(False, 1, 1), (False, 3, 3), (True, 1, 3)])
+def test_a_verb_computes_with_the_threads_that_pay_and_leaves_them_as_they_were(
+    three_threads, monkeypatch, capsys, given, best, within
+):
+    monkeypatch.setattr(threads, "threads_are_given", lambda: given)
+    monkeypatch.setattr(threads, "quicker", lambda most: best)
+
+    @paying_threads()
+    def verb():
+        assert torch.get_num_threads() == within
+        raise ValueError
+
+    for _ in range(2):  # each time anew
+        with pytest.raises(ValueError):
+            verb()
+        assert torch.get_num_threads() == 3
+        assert ("busy" in capsys.readouterr().err) == (within == 1)
 
 
 def test_a_trial_touches_neither_threads_nor_randomness(three_threads):
