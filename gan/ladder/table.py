@@ -31,9 +31,9 @@ LINES: tuple[tuple[str, str, str, Callable[[float], object]], ...] = (
      " the share that ends where it is 99 % sure and neither the jury nor the one held out sees the class", Share),
     ("climbs_fd", "Fréchet distance of climbs (-)", "of all climbed images from the test images, in the judge's"
      " features", in_words),
-    ("walked_to_uniform", "walk from a digit to noise (-)", "the share of the way that it stays 99 % sure, median",
+    ("walked_to_uniform", "walk from a real image to noise (-)", "the share of the way that it stays 99 % sure, median",
      Share),
-    ("walked_to_grey", "walk from a digit to grey (-)", "the same towards an even grey", Share),
+    ("walked_to_grey", "walk from a real image to grey (-)", "the same towards an even grey", Share),
     ("samples_fd", "Fréchet distance of samples (-)", "of the rung's own generator", in_words),
     ("samples_precision", "precision of samples (+)", "the share of samples that lie among the test images", Share),
     ("samples_coverage", "coverage by samples (+)", "the share of test images that have a sample near", Share),
@@ -88,9 +88,10 @@ def ladder_picture(measured: Sequence[Measured]) -> np.ndarray:
     columns += [(f"{one.rung.number}\n{one.rung.name}", one.found.climbs) for one in measured]
     columns += [("its\nsamples", samples)] if samples is not None else []
     names = measured[0].critic.class_names[:classes]
+    drawn = "digits" if all(name.isdigit() for name in names) else "pictures"
     sheet = Sheet(
         [height] * classes, [width] * len(columns), above=[2, *[0] * (classes - 1)], labels=list(names),
-        title="From static to digits: what climbs from the same noise draw, rung by rung",
+        title=f"From static to {drawn}: what climbs from the same noise draw, rung by rung",
     )  # fmt: skip
     for column, (words, images) in enumerate(columns):
         for row in range(classes):
