@@ -80,10 +80,10 @@ if TYPE_CHECKING:
     from fooling.show.grids import grid as grid
     from fooling.teach.fresh_attack import AttackConfig as AttackConfig, attack_afresh as attack_afresh
     from fooling.teach.harden import HardenConfig as HardenConfig
-    from fooling.teach.negatives import (
-        ClimbConfig as ClimbConfig, Generated as Generated, Mix as Mix, NegativesConfig as NegativesConfig,
-        Noise as Noise, Others as Others, Persistent as Persistent, Pool as Pool, Source as Source, Step as Step,
-        Worst as Worst,
+    from fooling.teach.negatives import ClimbConfig as ClimbConfig, Mix as Mix, NegativesConfig as NegativesConfig
+    from fooling.teach.sources import (
+        Generated as Generated, Noise as Noise, Others as Others, Persistent as Persistent, Pool as Pool,
+        Source as Source, Step as Step, Worst as Worst,
     )
 # isort: on
 # fmt: on
@@ -130,10 +130,8 @@ _PUBLIC = {
     "show.grids": ["grid"],
     "teach.fresh_attack": ["AttackConfig", "attack_afresh"],
     "teach.harden": ["HardenConfig"],
-    "teach.negatives": [
-        "ClimbConfig", "Generated", "Mix", "NegativesConfig", "Noise", "Others", "Persistent", "Pool", "Source", "Step",
-        "Worst",
-    ],
+    "teach.negatives": ["ClimbConfig", "Mix", "NegativesConfig"],
+    "teach.sources": ["Generated", "Noise", "Others", "Persistent", "Pool", "Source", "Step", "Worst"],
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -1,6 +1,6 @@
 """What a discriminator that is a classifier learns to call "none of these", beside what the generator draws.
 
-The negatives are those of `fooling harden` (fooling/teach/negatives.py), and the adversary there is pixels: climbs
+The negatives are those of `fooling harden` (fooling/teach/sources.py), and the adversary there is pixels: climbs
 against the network as it is at this step, noise as it is, images of another data set.
 
 Real images are shown beside them, as not "none of these". A relativistic game says only how much likelier than a fake a
@@ -24,7 +24,8 @@ from fooling.errors import UserError
 from fooling.images import Images
 from fooling.run.processes import Processes
 from fooling.teach.losses import negatives_loss
-from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives
+from fooling.teach.negatives import NegativesConfig, make_negatives
+from fooling.teach.sources import Pool, Step
 
 
 class Negatives:

@@ -35,8 +35,9 @@ from fooling.show.figures import draw_gallery
 from fooling.show.layout import percent
 from fooling.teach.fresh_attack import AttackConfig, Rounds, attack_afresh, attack_figures
 from fooling.teach.losses import Target, faded_loss, negatives_loss
-from fooling.teach.negatives import NegativesConfig, Pool, Step, make_negatives
+from fooling.teach.negatives import NegativesConfig, make_negatives
 from fooling.teach.positives import faded, perturbed, shifted
+from fooling.teach.sources import Pool, Step
 
 
 @dataclass

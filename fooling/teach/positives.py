@@ -14,7 +14,7 @@ from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import rubbish
 from fooling.climb.step_rules import VariedRule
-from fooling.teach.negatives import Step
+from fooling.teach.sources import Step
 
 
 def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:

@@ -4,7 +4,8 @@ import torch
 from fooling.classifiers.networks import LeNet
 from fooling.errors import UserError
 from fooling.images import Images
-from fooling.teach.negatives import Generated, Mix, Noise, Others, Persistent, Pool, Step, Worst
+from fooling.teach.negatives import Mix
+from fooling.teach.sources import Generated, Noise, Others, Persistent, Pool, Step, Worst
 
 
 @pytest.fixture

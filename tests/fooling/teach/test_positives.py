@@ -1,7 +1,7 @@
 import torch
 
-from fooling.teach.negatives import Step
 from fooling.teach.positives import faded, perturbed, shifted
+from fooling.teach.sources import Step
 
 
 def seeded(seed=0):
