@@ -88,6 +88,10 @@ class HardenConfig(RunConfig):
     """So many of the real images are shown a second time, part of the way to nothing: the network shall be as sure of
     them as there is left of them."""
 
+    faded_perturb: float = 0.0
+    """Move each of those towards its label, in an L-inf ball whose radius is drawn from 0 to this, as a walk out of a
+    digit would."""
+
     negatives: NegativesConfig = field(default_factory=NegativesConfig)
     """Where the negatives come from: at least one count must be above 0."""
 
@@ -107,8 +111,11 @@ class HardenConfig(RunConfig):
             weight=self.weight,
             evaluate_kimg=self.evaluate_kimg,
         )
-        if self.shift < 0 or self.perturb < 0:
-            raise UserError(f"shift and perturb must be at least 0, got {self.shift} and {self.perturb}")
+        for name in ("shift", "perturb", "faded_perturb"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.faded_perturb and not self.faded:
+            raise UserError("faded_perturb moves faded images: say how many with --faded")
         if not 0 <= self.faded <= self.batch_size:
             raise UserError(f"faded must be from 0 to the {self.batch_size} images of a batch, got {self.faded}")
         if self.model not in MODELS:
@@ -211,8 +218,9 @@ class Teaching:
         count = self.config.faded
         if not count:
             return images[:0], labels[:0], torch.empty(0)
-        rows, left = faded(images[:count], self.config.negatives.kinds, step)
-        return rows, labels[:count][step.share(count)], left
+        some, kinds, radius = labels[:count], self.config.negatives.kinds, self.config.faded_perturb
+        rows, left = faded(images[:count], some, kinds, step, radius=radius)
+        return rows, some[step.share(count)], left
 
     def measure(self, test: Images | None, round_ends: bool) -> dict[str, Tensor]:
         """Fool the classifier afresh, and draw what fooled it; where a round ends, that joins the pool, which is the

@@ -12,6 +12,7 @@ import yaml
 from conftest import final_state, tensors_of
 
 import fooling.teach.harden
+from fooling.audit.walkout import walk_out
 from fooling.classifiers.networks import Classifier
 from fooling.cli import main
 from fooling.errors import UserError
@@ -152,15 +153,33 @@ def test_what_is_half_there_shall_be_half_believed():
 
 @pytest.mark.slow
 def test_taught_on_faded_digits_it_is_sure_of_whole_ones_alone(tmp_path, digits):
-    harden(config(tmp_path, model="lenet", kimg=12, learning_rate=3e-3, faded=64, negatives=NegativesConfig(noise=16)))
-    classifier = Classifier.from_pretrained(tmp_path / "classifier")
+    """And where they were moved towards their labels, a walk out of one does not find its way round that."""
     images, labels = digits[0][:200], digits[1][:200]
+    walked = []
+    for radius in (0.0, 0.3):
+        folder, how = tmp_path / str(radius), {"faded": 64, "faded_perturb": radius, "learning_rate": 3e-3}
+        harden(config(folder, model="lenet", kimg=24, negatives=NegativesConfig(noise=16), **how))
+        classifier = Classifier.from_pretrained(folder / "classifier")
 
-    def confidence(images):
-        with torch.no_grad():
-            return classifier(images).softmax(1).gather(1, labels[:, None]).median().item()
+        def confidences(images, classifier=classifier):
+            with torch.no_grad():
+                return classifier(images).softmax(1).gather(1, labels[:, None])[:, 0]
 
-    assert confidence(images) > 0.95 and confidence(0.4 * images + 0.3) < 0.7
+        assert confidences(images).median() > 0.95 and confidences(0.4 * images + 0.3).median() < 0.7
+        sure = confidences(images) >= 0.99
+        walk = walk_out(classifier, images[sure], labels[sure], torch.full_like(images[sure], 0.5), steps=50)
+        walked.append(walk.walked.median().item())
+    assert walked[1] < 0.8 * walked[0]
+
+
+def test_what_cannot_be_taught_is_refused():
+    for words, settings in {
+        "perturb must be at least 0, got -1": {"perturb": -1},
+        "faded_perturb must be at least 0, got -0.1": {"faded": 8, "faded_perturb": -0.1},
+        "say how many with --faded": {"faded_perturb": 0.1},
+    }.items():
+        with pytest.raises(UserError, match=words):
+            HardenConfig(negatives=NegativesConfig(noise=8), **settings)
 
 
 def test_the_fresh_attack_aims_at_every_class_but_the_reject_class(lenet):

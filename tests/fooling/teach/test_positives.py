@@ -47,15 +47,29 @@ def test_two_processes_perturb_together_what_one_perturbs(lenet, digits):
 
 
 def test_faded_images_lie_on_the_way_to_nothing_as_far_as_it_says(lenet, digits):
-    images = digits[0][:64]
-    step = Step(lenet, images, seeded())
-    grey, left = faded(images, ["grey"], step)
+    images, labels = digits[0][:64], digits[1][:64]
+    grey, left = faded(images, labels, ["grey"], Step(lenet, images, seeded()))
     assert 0 <= left.min() < 0.1 and 0.9 < left.max() <= 1
     assert ((grey - 0.5) - left[:, None, None, None] * (images - 0.5)).abs().max() <= 0.0101
     with torch.no_grad():
-        sure = lenet(grey).softmax(1).gather(1, digits[1][:64, None])[:, 0]
+        sure = lenet(grey).softmax(1).gather(1, labels[:, None])[:, 0]
     assert sure[left > 0.9].mean() > sure[left < 0.1].mean() + 0.5
-    halves = []
-    for half in (slice(0, 32), slice(32, 64)):
-        halves.append(faded(images, ["grey"], Step(lenet, images, seeded(), share=lambda count, half=half: half)))
-    assert torch.cat([rows for rows, _ in halves]).equal(grey) and torch.cat([by for _, by in halves]).equal(left)
+    for radius in (0.0, 0.3):
+        whole = faded(images, labels, ["grey"], Step(lenet, images, seeded()), radius=radius)
+        halves = []
+        for half in (slice(0, 32), slice(32, 64)):
+            step = Step(lenet, images, seeded(), share=lambda count, half=half: half)
+            halves.append(faded(images, labels, ["grey"], step, radius=radius))
+        torch.testing.assert_close(torch.cat([rows for rows, _ in halves]), whole[0], atol=1e-5, rtol=0)
+        assert torch.cat([by for _, by in halves]).equal(left) and whole[1].equal(left)
+
+
+def test_faded_images_can_be_moved_to_where_the_network_is_surer_of_them(lenet, digits):
+    images, labels = digits[0][:64], digits[1][:64]
+    plain, left = faded(images, labels, ["grey"], Step(lenet, images, seeded()))
+    moved, same = faded(images, labels, ["grey"], Step(lenet, images, seeded()), radius=0.3)
+    assert same.equal(left) and (moved - plain).abs().max() <= 0.3 + 1e-6 and moved.min() >= 0 and moved.max() <= 1
+    with torch.no_grad():
+        before, after = (lenet(x).softmax(1).gather(1, labels[:, None])[:, 0] for x in (plain, moved))
+    half = (left > 0.1) & (left < 0.5)
+    assert half.sum() > 10 and after[half].mean() > before[half].mean() + 0.2
