@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fooling.data.read_ahead import ask_for
 from fooling.errors import UserError
 from fooling.images import Images, to_float
 from fooling.seeds import seed_of
@@ -53,6 +54,7 @@ class Batches:
     def take(self, start: int, count: int) -> tuple[Tensor, Tensor | None]:
         """Images float32 (count, c, h, w) in [0, 1] and labels int64 (count,), on the device, from position `start`."""
         indices = self.indices(start, count)
+        ask_for(self.images, indices)
         images = to_float(self.images[indices.to(self.images.device)], self.device)
         labels = None if self.labels is None else self.labels[indices].to(self.device)
         return images, labels
