@@ -4,7 +4,8 @@
 
 A process is given so much memory (a cgroup of Linux, which root makes; it counts what the kernel keeps of files, too)
 and reads a folder of JPEGs at 128 pixels, 49 kB each when decoded: first all of them, and then shuffled batches, as a
-training takes them. The same with all of the machine's memory stands beside it.
+training takes them: asked of the disk at once, as ours are, and one after the other, in turns. The same with all of the
+machine's memory stands beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from data import draw
 from reference import BATCH
 
+import fooling.data.batches
 from fooling import cli
 from fooling.data.batches import Batches
 from fooling.data.load import load
@@ -28,13 +30,13 @@ from fooling.errors import UserError
 SIZE, DRAWN = 128, 2000  # pixels of a side; files, of which the others are hard links
 
 
-def main(images: int = 40_000, memory_mb: int = 1000, batches: int = 200, read: Path | None = None) -> None:
+def main(images: int = 40_000, memory_mb: int = 1000, batches: int = 40, read: Path | None = None) -> None:
     """Print images per second, with so little memory and with all of it.
 
     Args:
         images: Files in the folder.
         memory_mb: What the process may have.
-        batches: Batches of 128 to take.
+        batches: Batches of 128 in a turn.
         read: A folder to read, in this process and no other; the script tells itself so.
     """
     if read is not None:
@@ -78,10 +80,15 @@ def _read(place: Path, batches: int) -> None:
         data = load("folder", folder=str(place / "all"), image_size=SIZE)
         seconds = time.perf_counter() - began
         print(f"  {start} start: {seconds:.1f} s, {len(data) / seconds:,.0f} images/s", flush=True)
-    stream, began = Batches(data), time.perf_counter()
-    for number in range(batches):
-        stream.take(number * BATCH, BATCH)
-    print(f"  shuffled batches: {batches * BATCH / (time.perf_counter() - began):,.0f} images/s", flush=True)
+    stream, seen, asked = Batches(data), 0, fooling.data.batches.ask_for
+    for turn in range(3):
+        for how, ask in (("asked for at once", asked), ("one after the other", lambda *_: None)):
+            fooling.data.batches.ask_for, began = ask, time.perf_counter()
+            for _ in range(batches):
+                stream.take(seen, BATCH)
+                seen += BATCH
+            speed = batches * BATCH / (time.perf_counter() - began)
+            print(f"  shuffled batches, {how}: {speed:,.0f} images/s" + f" (turn {turn + 1})", flush=True)
 
 
 if __name__ == "__main__":
