@@ -15,7 +15,7 @@ _SMALL = 2**28  # bytes: what is smaller than that stays in memory once it has b
 def ask_for(array: Tensor, rows: Tensor) -> None:
     """Have the system begin to read these rows, int64 (n,), of a contiguous array, if it is large and lies in a file.
 
-    Of an array that is larger than the memory they come twenty times as fast as when each waits for the one before it.
+    Of an array that is larger than the memory they come fifteen times as fast as when each waits for the one before it.
     Where rows are in memory already, or the system cannot be asked (Windows), nothing happens.
     """
     if array.device.type != "cpu" or array.nbytes < _SMALL or (advise := _madvise()) is None:
