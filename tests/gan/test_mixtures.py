@@ -3,6 +3,10 @@
 None fails, the saturating one neither: its slope vanishes where the discriminator is sure (tests/gan/test_losses.py),
 but a penalty keeps it from being sure, and Adam's steps are as long along a small slope. Without a penalty all fail, as
 the last test has it. A point is an image of two channels and one pixel, in [0, 1].
+
+A training is chaotic, and another processor's last bits lead it elsewhere: a recipe stands here if nine seeds in nine
+found every mode. A hinge needs its penalty between reals and fakes in every step: with R1 + R2 on every fourth it found
+10 and 12 of the 25 with two seeds of three, with R1 + R2 on each all of them, but less well.
 """
 
 import math
@@ -96,16 +100,16 @@ class Recipe:
 
 def trained(
     mixture: Mixture, loss: str, recipe: Recipe, *, steps: int, batch: int, waves: int = 0, depth: int = 2,
-    rate: float = 5e-3, beta1: float = 0.0, start: float = 0.0, seed: int = 0,
+    beta1: float = 0.0, seed: int = 0,
 ) -> ToyGenerator:  # fmt: skip
     """The averaged generator."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     generator, discriminator = ToyGenerator(min(waves, 1), depth), ToyDiscriminator(waves, depth)
     optimizers = [
         torch.optim.Adam(network.parameters(), betas=(beta1, 0.9), fused=True) for network in (generator, discriminator)
     ]
     average = ExponentialMovingAverage(generator, half_life=20 * batch)
-    source = torch.Generator().manual_seed(0)
+    source = torch.Generator().manual_seed(seed)
     for step in range(steps):
         part = max(2 * step / steps - 1, 0)  # the rate as in any training: held, then down
         for optimizer in optimizers:
@@ -144,7 +148,7 @@ THOROUGH = {
     "non-saturating": Recipe("dragan", gamma=0.03),
     "saturating": Recipe(gamma=0.03),
     "least-squares": Recipe(gamma=0.1),
-    "hinge": Recipe(gamma=0.03),
+    "hinge": Recipe("wgan-gp", gamma=0.1, every=1),
     "wasserstein": Recipe("wgan-gp", gamma=0.1, every=1, discriminator_steps=2),
 }
 LONG = dict(steps=2000, batch=256, waves=5, depth=3, beta1=0.5)
