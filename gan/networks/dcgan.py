@@ -20,6 +20,7 @@ from gan.networks.conditioning import (
     Head,
     through,
 )
+from gan.networks.convolutions import Conv2d, ConvTranspose2d
 from gan.networks.discriminator import Discriminator, PreciseLinear, Verdict
 from gan.networks.generator import Generator, ToMaps, in_unit_range
 from gan.networks.spectral_norm import with_spectral_norm
@@ -72,7 +73,7 @@ class DCGANGenerator(Generator, saved_as="Generator"):
             last = after == image_size
             out = channels if last else features // 2
             kernel, padding, odd = _kernel(kernel_size, before, after)
-            layers.append(nn.ConvTranspose2d(features, out, kernel, 2, padding, output_padding=odd, bias=bias or last))
+            layers.append(ConvTranspose2d(features, out, kernel, 2, padding, output_padding=odd, bias=bias or last))
             features = out
         self.layers = nn.Sequential(*layers)
         _initialise(self, normalization)
@@ -121,7 +122,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
             first = before == image_size
             out = width if first else features * 2
             kernel, padding, _ = _kernel(kernel_size, after, before)
-            layers.append(nn.Conv2d(features, out, kernel, 2, padding, bias=normalization == "none" or first))
+            layers.append(Conv2d(features, out, kernel, 2, padding, bias=normalization == "none" or first))
             layers += [] if first else _normalize(out, normalization)
             # The last map is flattened before its LeakyReLU, not after: the gradient of a flattened map comes with the
             # channels outermost, and elementwise kernels take twenty times as long where two layouts meet.
@@ -129,7 +130,7 @@ class DCGANDiscriminator(Discriminator, saved_as="Discriminator"):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             features = out
             for _ in range(blocks or 0) if after != sides[-1] else ():
-                layers.append(nn.Conv2d(features, features, 3, 1, 1, bias=normalization == "none"))
+                layers.append(Conv2d(features, features, 3, 1, 1, bias=normalization == "none"))
                 layers += [*_normalize(features, normalization), nn.LeakyReLU(0.2, inplace=True)]
         conditioning = conditioning_of(num_classes, conditioning, default="projection")
         if conditioning is None:

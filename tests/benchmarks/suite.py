@@ -30,6 +30,7 @@ from fooling.run.threads import cores
 SCRIPTS: dict[str, tuple[list[str], bool]] = {
     "speed": (["--threads", "1"], True),
     "attack_speed": ([], True),
+    "convolutions": (["--precision", "bf16"], True),
     "hardening": ([], True),
     "distances": ([], True),
     "data": ([], True),
