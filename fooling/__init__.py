@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from fooling.classifiers.networks import (
         Classifier as Classifier, LeNet as LeNet, SoftmaxRegression as SoftmaxRegression,
+        WideLeNet as WideLeNet,
     )
     from fooling.classifiers.train import TrainConfig as TrainConfig, accuracy as accuracy
     from fooling.climb.ascent import Ascent as Ascent, Trace as Trace, ascend as ascend
@@ -100,7 +101,7 @@ _PUBLIC = {
     "classifiers.judge": ["recognised", "trained_judge"],
     "classifiers.jury": ["Jury", "trained_jury"],
     "classifiers.load": ["Adapted", "load_classifier", "trained_classifier"],
-    "classifiers.networks": ["Classifier", "LeNet", "SoftmaxRegression"],
+    "classifiers.networks": ["Classifier", "LeNet", "SoftmaxRegression", "WideLeNet"],
     "classifiers.train": ["TrainConfig", "accuracy"],
     "climb.ascent": ["Ascent", "Trace", "ascend"],
     "climb.criteria": ["Confident", "Criterion", "Misclassified"],

@@ -2,6 +2,6 @@
 
 from fooling.classifiers.judge import JudgeNet
 from fooling.classifiers.jury import JurorNet
-from fooling.classifiers.networks import Classifier, LeNet, SoftmaxRegression
+from fooling.classifiers.networks import Classifier, LeNet, SoftmaxRegression, WideLeNet
 
-__all__ = ["Classifier", "JudgeNet", "JurorNet", "LeNet", "SoftmaxRegression"]
+__all__ = ["Classifier", "JudgeNet", "JurorNet", "LeNet", "SoftmaxRegression", "WideLeNet"]

@@ -48,7 +48,7 @@ class HardenConfig(RunConfig):
     """The run's name, and that of its folder below runs/."""
 
     model: Model = "lenet"
-    """lenet or softmax, as for train."""
+    """lenet, wide-lenet or softmax, as for train."""
 
     target: Target = "reject"
     """What negatives shall be: reject, a class of their own; uniform, all classes alike (outlier exposure);
