@@ -22,8 +22,8 @@ class ClassifyingDiscriminator(Discriminator):
     their L_supervised.
 
     num_classes: how many classes the data has. class_names: what to call them. Default: 0, 1, 2 ...
-    classifier: lenet, wide-lenet or softmax. The attribute of this name is one, and `fooling` trains, saves and fools it
-    as its own.
+    classifier: lenet, wide-lenet or softmax. The attribute of this name is one, as `fooling` trains, saves and fools
+        them.
     """
 
     def __init__(
