@@ -94,8 +94,8 @@ class Torchgan:
 def profile(step) -> None:
     """Where our step's time goes, by kind of operator, of the operators' own time."""
     kinds = {
-        "convolutions": ("convolution",), "matrix products": ("::mm", "addmm"), "batch normalisation": ("batch_norm",), "optimiser": ("adam",),
-        "average": ("lerp",), "copies and casts": ("copy", "_to_copy", "index", "cat", "contiguous"),
+        "convolutions": ("convolution",), "matrix products": ("::mm", "addmm"), "optimiser": ("adam",),
+        "batch normalisation": ("batch_norm",), "average": ("lerp",), "copies and casts": ("copy", "_to_copy", "index", "cat", "contiguous"),
     }  # fmt: skip
     with torch.profiler.profile() as profiler:
         for _ in range(3):
