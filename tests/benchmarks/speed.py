@@ -95,7 +95,8 @@ def profile(step) -> None:
     """Where our step's time goes, by kind of operator, of the operators' own time."""
     kinds = {
         "convolutions": ("convolution",), "matrix products": ("::mm", "addmm"), "optimiser": ("adam",),
-        "batch normalisation": ("batch_norm",), "average": ("lerp",), "copies and casts": ("copy", "_to_copy", "index", "cat", "contiguous"),
+        "batch normalisation": ("batch_norm",), "average": ("lerp",),
+        "copies and casts": ("copy", "_to_copy", "index", "cat", "contiguous"),
     }  # fmt: skip
     with torch.profiler.profile() as profiler:
         for _ in range(3):
