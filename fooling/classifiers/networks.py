@@ -133,7 +133,7 @@ class LeNet(Classifier):
 
 
 class WideLeNet(LeNet):
-    """LeNet with 32 and 64 channels and 256 hidden units, at 2.4 times the cost: room for what is to be taught beside
+    """LeNet with 32 and 64 channels and 256 hidden units, at 2.3 times the cost: room for what is to be taught beside
     the digits."""
 
     width = 2
