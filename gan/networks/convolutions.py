@@ -2,7 +2,7 @@
 
 A library's convolution takes one image after the other and reads all weights for each: from 256 to 512 features, 4 MB
 for the 16 places of a 4 x 4 map. The product of all windows of the batch with the weights reads them once, and that
-layer's part of a training step takes a fifth of the time in bfloat16, two thirds in float32. Where a map has more
+layer's part of a training step takes a third of the time in bfloat16, two thirds in float32. Where a map has more
 places or there are fewer weights the library is the faster one, and is left to it (tests/benchmarks/convolutions.py).
 
 Both layers are torch's in all else: weights and their names, what they compute, how often it can be differentiated.
