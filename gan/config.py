@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fooling.data.load import DataConfig
 from fooling.errors import UserError, require_positive
 from fooling.options.settings import Settings
-from fooling.run.run import RunConfig
+from fooling.run.config import RunConfig
 from fooling.run.schedules import ScheduleConfig
 from fooling.teach.negatives import NegativesConfig
 from gan.augment import AugmentConfig, refuse_flips_of_writing

@@ -23,9 +23,10 @@ from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
 from fooling.run.card import model_card, named
 from fooling.run.checkpoints import Stateful
+from fooling.run.config import RunConfig
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Processes
-from fooling.run.run import Run, RunConfig
+from fooling.run.run import Run
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of
 

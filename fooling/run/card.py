@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from fooling.data.load import DataConfig
-from fooling.run.run import RunConfig
+from fooling.run.config import RunConfig
 
 # What the Hub calls data sets that we know by other names.
 _ON_HUB = {

@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from fooling.errors import Stopped, UserError, require_positive
+from fooling.errors import Stopped, UserError
 from fooling.images import Images, fingerprint_of
 from fooling.options.paths import path_of
-from fooling.options.settings import Settings
 from fooling.run.checkpoints import (
     Stateful,
     fingerprint,
@@ -30,6 +29,7 @@ from fooling.run.checkpoints import (
     save_checkpoint,
 )
 from fooling.run.computing import Computing, Precision
+from fooling.run.config import RunConfig
 from fooling.run.folder import (
     append_to_log,
     keep_resolved,
@@ -46,50 +46,10 @@ from fooling.run.progress import Progress
 from fooling.run.record import NotFinite, Record
 from fooling.run.runaway import Runaway
 from fooling.run.signals import StopSignals
-from fooling.run.tracking import Alert, Tracker, WandbConfig, start_tracker
+from fooling.run.tracking import Alert, Tracker, start_tracker
 from fooling.run.version import code_version
 
 T = TypeVar("T")
-
-
-@dataclass
-class RunConfig(Settings):
-    """What every training run is told, whatever it trains."""
-
-    name: str = "run"
-    """The run's name, and that of its folder below runs/."""
-
-    output: str | None = None
-    """The run's folder. Default: runs/NAME."""
-
-    seed: int = 0
-    """From which all randomness follows."""
-
-    mixed_precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
-    """bf16 computes convolutions in bfloat16; fp16 in float16, for a GPU without bf16. auto: as accelerate was told,
-    else what the hardware is made for."""
-
-    threads: int | None = None
-    """CPU threads of each process. Default: this machine's cores shared among its processes, and one thread while other
-    work keeps them from each other."""
-
-    log_kimg: float = 1.0
-    """Thousands of images between lines of metrics.jsonl. Checkpoints have one of their own."""
-
-    checkpoint_kimg: float = 50.0
-    """Thousands of images between checkpoints."""
-
-    wandb: WandbConfig = field(default_factory=WandbConfig)
-    """Where to watch the run."""
-
-    def __post_init__(self) -> None:
-        require_positive(
-            log_kimg=self.log_kimg,
-            checkpoint_kimg=self.checkpoint_kimg,
-            threads=1 if self.threads is None else self.threads,
-        )
-        if self.name in ("", ".", "..") or set(self.name) & set("/\\"):
-            raise UserError(f"name must be the name of a folder, got {self.name!r}")
 
 
 class Training(Protocol):

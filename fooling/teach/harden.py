@@ -27,8 +27,9 @@ from fooling.files import write_png
 from fooling.images import Images
 from fooling.run.card import named
 from fooling.run.checkpoints import Stateful
+from fooling.run.config import RunConfig
 from fooling.run.optimizer import new_adam, new_network, update
-from fooling.run.run import Run, RunConfig
+from fooling.run.run import Run
 from fooling.run.schedules import one_cycle
 from fooling.seeds import seed_of
 from fooling.show.figures import draw_gallery

@@ -22,8 +22,8 @@ from fooling.errors import UserError, require_positive
 from fooling.files import write_json, write_png, write_text
 from fooling.options.paths import path_of
 from fooling.options.settings import Settings
+from fooling.run.config import RunConfig
 from fooling.run.processes import Processes
-from fooling.run.run import RunConfig
 from fooling.run.tracking import Tracker, WandbConfig, WandbTracker
 from fooling.teach.harden import HardenConfig
 from fooling.teach.negatives import NegativesConfig

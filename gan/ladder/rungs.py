@@ -23,7 +23,7 @@ from fooling.climb.ascent import ascend
 from fooling.climb.objectives import LogProbability
 from fooling.climb.parametrizations import Pixels
 from fooling.images import Images, to_float
-from fooling.run.run import RunConfig
+from fooling.run.config import RunConfig
 from fooling.seeds import seed_of
 from fooling.teach.fresh_attack import AttackConfig, attack_afresh, attack_figures
 from fooling.teach.harden import harden

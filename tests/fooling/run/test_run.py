@@ -17,9 +17,10 @@ from fooling.errors import Stopped, UserError
 from fooling.run import computing
 from fooling.run.checkpoints import fingerprint, list_checkpoints, load_checkpoint, on_cpu, save_checkpoint
 from fooling.run.computing import Precision, computes_in_bf16
+from fooling.run.config import RunConfig
 from fooling.run.optimizer import new_adam, new_network, update
 from fooling.run.processes import Processes
-from fooling.run.run import Run, RunConfig
+from fooling.run.run import Run
 from fooling.run.tracking import Tracker, WandbConfig
 
 
