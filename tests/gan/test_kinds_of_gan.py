@@ -54,14 +54,17 @@ KINDS = {
         "schedule": ScheduleConfig(warm_up=0.2, hold=0.3), "ema": EmaConfig(final_half_life_kimg=20),
         "optimizer": OptimizerConfig(final_learning_rate=1e-4, final_beta2=0.999),
     },
-    "K + 1 classes, few labels, feature matching, fp16": {
+    "K + 1 classes, few labels, feature matching": {
         "discriminator": DiscriminatorConfig(network="classifier"), "loss": "non-saturating", "labels_per_class": 10,
         "penalty": PenaltyConfig(gamma=0), "class_loss": ClassLossConfig(feature_matching=1, adversarial=False),
-        "mixed_precision": "fp16",
     },
     "K + 1 classes, negatives of climbs that go on": {
         "discriminator": DiscriminatorConfig(network="classifier"), "loss": "non-saturating",
         "negatives": NegativesConfig(climbed=4, persistent=4, noise=4, climb=ClimbConfig(steps=2)),
+    },
+    "least squares, smoothed labels, spectral norm, fp16": {
+        "discriminator": DiscriminatorConfig(width=4, spectral_norm=True), "loss": "least-squares",
+        "label_smoothing": 0.1, "penalty": PenaltyConfig(gamma=0), "mixed_precision": "fp16",
     },
     "AC-GAN, conditional normalisation, DRAGAN": {
         "generator": GeneratorConfig(width=4, conditioning="normalization"), "loss": "saturating",
@@ -76,12 +79,8 @@ KINDS = {
         "generator": GeneratorConfig(network="sngan", width=4), "loss": "hinge", "penalty": PenaltyConfig(gamma=0),
         "discriminator": DiscriminatorConfig(network="sngan", width=4), "discriminator_steps": 2, "kimg": 0.512,
     },
-    "least squares, smoothed labels, spectral norm": {
-        "discriminator": DiscriminatorConfig(width=4, spectral_norm=True), "loss": "least-squares",
-        "label_smoothing": 0.1, "penalty": PenaltyConfig(gamma=0),
-    },
 }  # fmt: skip
-QUICK = list(KINDS)[:3]
+QUICK = list(KINDS)[:4]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, Commands, final_state, kill_family, tensors_of
+from conftest import ROOT, final_state, kill_family, tensors_of, wait_for
 from offline_wandb import Kept
 from PIL import Image
 
@@ -125,19 +125,21 @@ class TestWhatARunLeaves:
         for name in ("progress", "latent_walk"):
             assert kept.media(name)[2048].read_bytes() == (folder / f"{name}.gif").read_bytes()
 
-    def test_the_same_command_again_finds_nothing_to_do(self, debug_run):
+    def test_the_same_command_again_finds_nothing_to_do(self, debug_run, monkeypatch, capsys):
         folder = debug_run[0]
         before = {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
-        done = Commands(folder.parent.parent).run("gan", *DEBUG)
-        assert done.returncode == 0 and "complete: nothing left to do" in done.stdout
+        monkeypatch.chdir(folder.parent.parent)
+        assert main([*map(str, DEBUG)]) == 0
+        assert "complete: nothing left to do" in capsys.readouterr().out
         written = {p: p.stat().st_mtime_ns for p in before}
         assert [p for p in before if before[p] != written[p] and p.name != "metrics.jsonl"] == []
 
-    def test_a_changed_setting_is_refused_by_name(self, debug_run):
-        done = Commands(debug_run[0].parent.parent).run("gan", *DEBUG, "--batch_size", 32, "--penalty.gamma", 2)
-        assert done.returncode == 2
-        assert done.stderr.strip().count("\n") == 0
-        assert "batch_size was 64 and is 32, penalty.gamma was 0.1 and is 2.0" in done.stderr
+    def test_a_changed_setting_is_refused_by_name(self, debug_run, monkeypatch, capsys):
+        monkeypatch.chdir(debug_run[0].parent.parent)
+        assert main([*map(str, DEBUG), "--batch_size", "32", "--penalty.gamma", "2"]) == 2
+        said = capsys.readouterr().err
+        assert said.strip().count("\n") == 0
+        assert "batch_size was 64 and is 32, penalty.gamma was 0.1 and is 2.0" in said
 
     def test_samples_of_an_older_version_which_were_smaller_join_the_film(self, debug_run, tmp_path, monkeypatch):
         folder = tmp_path / "runs" / "debug"
@@ -168,16 +170,18 @@ class TestResuming:
         commands.kill_and_resume("gan", *arguments, kills=kills, processes=processes)
         assert_same_run(commands.folder / "killed", commands.folder / "whole")
 
-    def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(self, commands):
-        arguments = [*DEBUG, *QUIET, "--output", "run"]
-        assert commands.run("gan", *arguments).returncode == 0
-        newest, before = list_checkpoints(commands.folder / "run" / "checkpoints")
+    def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(self, tmp_path, capsys):
+        arguments = [*map(str, SHORT), "--kimg", "0.256", "--output", str(tmp_path)]
+        assert main(arguments) == 0
+        newest, before = list_checkpoints(tmp_path / "checkpoints")
         want = tensors_of(load_checkpoint(newest))
         raw = bytearray((newest / "state.pt").read_bytes())
         raw[len(raw) // 2] ^= 1
         (newest / "state.pt").write_bytes(raw)
-        done = commands.run("gan", *arguments)
-        assert f"{newest.name} is damaged" in done.stdout and f"from {before.name} images" in done.stdout
+        capsys.readouterr()
+        assert main(arguments) == 0
+        said = capsys.readouterr().out
+        assert f"{newest.name} is damaged" in said and f"from {before.name} images" in said
         got = tensors_of(load_checkpoint(newest))
         assert all(torch.equal(got[k], want[k]) for k in want)
 
@@ -201,15 +205,13 @@ class TestResuming:
         assert f"Unfinished: {state['images_seen'] / 1000:g} of 100 kimg" in card
         assert pixels_of(generator / "samples.png").std() > 5
 
-    def test_a_folder_in_use_is_refused(self, commands):
-        arguments = [*DEBUG, *QUIET, "--kimg", 1000, "--output", "run"]
+    def test_a_folder_in_use_is_refused(self, commands, capsys):
+        arguments = [*SHORT, "--kimg", 1000, "--output", commands.folder / "run"]
         first = commands.start("gan", *arguments)
         try:
-            while not (commands.folder / "run" / "metrics.jsonl").exists():
-                time.sleep(0.1)
-                assert first.poll() is None
-            second = commands.run("gan", *arguments)
-            assert second.returncode == 2 and "run is in use by another process" in second.stderr
+            wait_for((commands.folder / "run" / "metrics.jsonl").exists, first)
+            assert main([*map(str, arguments)]) == 2
+            assert "run is in use by another process" in capsys.readouterr().err
             assert first.poll() is None
         finally:
             kill_family(first)
@@ -258,22 +260,26 @@ def test_two_processes_do_what_one_does(commands, settings, tolerance):
     assert [pytest.approx(line, rel=1e-4, abs=1e-6) for line in want] == got
 
 
-def test_micro_batches_change_nothing_but_memory(commands):
+def test_micro_batches_change_nothing_but_memory(tmp_path):
     arguments = [*DEBUG, *QUIET, "--optimizer.learning_rate", 2e-4, "--mixed_precision", "no", "--kimg", 0.128]
     for parts in (1, 4):
-        assert commands.run("gan", *arguments, "--micro_batches", parts, "--output", f"in{parts}").returncode == 0
-    one, four = (tensors_of(final_state(commands.folder / f"in{parts}")) for parts in (1, 4))
+        assert (
+            main([*map(str, arguments), "--micro_batches", str(parts), "--output", str(tmp_path / f"in{parts}")]) == 0
+        )
+    one, four = (tensors_of(final_state(tmp_path / f"in{parts}")) for parts in (1, 4))
     for name, tensor in one.items():
         torch.testing.assert_close(four[name], tensor, rtol=0, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_what_is_not_finite_stops_the_run(commands):
+def test_what_is_not_finite_stops_the_run(tmp_path, capsys):
     """A learning rate of 1e30 ends in NaN within a few steps."""
     arguments = [*DEBUG, *QUIET, "--optimizer.learning_rate", "1e30", "--generator.normalization", "none"]
-    done = commands.run("gan", *arguments, "--output", "run")
-    assert done.returncode == 2
-    assert re.search(r"^error: .*loss.* not finite at \d+ images: stopped; there is no checkpoint yet", done.stderr)
-    assert list_checkpoints(commands.folder / "run" / "checkpoints") == []
+    assert main([*map(str, arguments), "--output", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert re.search(
+        r"^error: .*loss.* not finite at \d+ images: stopped; there is no checkpoint yet", said, re.MULTILINE
+    )
+    assert list_checkpoints(tmp_path / "checkpoints") == []
 
 
 @pytest.mark.parametrize(
@@ -300,8 +306,6 @@ def test_what_is_not_finite_stops_the_run(commands):
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(arguments, message, tmp_path, monkeypatch, capsys):
-    from gan.__main__ import main
-
     monkeypatch.chdir(tmp_path)
     assert main([*map(str, DEBUG), *QUIET, *map(str, arguments)]) == 2
     printed = capsys.readouterr()
