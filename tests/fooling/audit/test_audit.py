@@ -192,6 +192,7 @@ def test_the_same_seed_gives_the_same_table(plain_report, lenet, softmax, data):
     assert json.dumps(again.numbers()) == json.dumps(plain_report.numbers())
 
 
+@pytest.mark.slow
 def test_a_jury_is_asked_beside_the_judge_and_changes_none_of_its_figures(plain_report, lenet, softmax, data):
     jury = trained_jury(DataConfig())
     asked = examine("plain", lenet, data, {}, softmax, softmax, TINY, seed=0, jury=jury)

@@ -50,7 +50,7 @@ def test_a_run_leaves_a_classifier_with_its_card_and_log(tmp_path, capsys):
     assert result.metric_value == pytest.approx(measured[-1])
 
 
-@pytest.mark.parametrize("model", ["softmax", "lenet", "wide-lenet"])
+@pytest.mark.parametrize("model", ["softmax", "lenet", pytest.param("wide-lenet", marks=pytest.mark.slow)])
 def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path, monkeypatch, model):
     settings = dict(model=model, kimg=3, checkpoint_kimg=1)
     train(config(tmp_path / "whole", **settings))
