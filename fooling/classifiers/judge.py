@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,19 +54,7 @@ class JudgeNet(Classifier):
     folder: Path | None = None
     """Where it was read from: its score lies beside its weights."""
 
-    def __init__(
-        self,
-        *,
-        image_size: int = 28,
-        channels: int = 1,
-        num_classes: int = 10,
-        reject_class: bool = False,
-        class_names: Sequence[str] | None = None,
-    ):
-        super().__init__(
-            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
-            class_names=class_names,
-        )  # fmt: skip
+    def build(self, channels: int, image_size: int) -> None:
         if image_size < 8:
             raise UserError(f"the judge needs images of at least 8 pixels, got {image_size}")
         layers: list[nn.Module] = []

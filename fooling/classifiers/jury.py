@@ -9,7 +9,7 @@ once to be nothing (tests/fooling/classifiers/eyes.png). How the jurors are taug
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,19 +31,7 @@ class JurorNet(Classifier):
     """A 5x5 convolution with stride 2 and three of 3x3, one of them with stride 2, all with BatchNorm, and 48 hidden
     units: half of a judge's weights."""
 
-    def __init__(
-        self,
-        *,
-        image_size: int = 28,
-        channels: int = 1,
-        num_classes: int = 10,
-        reject_class: bool = False,
-        class_names: Sequence[str] | None = None,
-    ):
-        super().__init__(
-            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
-            class_names=class_names,
-        )  # fmt: skip
+    def build(self, channels: int, image_size: int) -> None:
         layers: list[nn.Module] = []
         for before, after, size, stride in ((channels, 16, 5, 2), (16, 32, 3, 1), (32, 40, 3, 2), (40, 40, 3, 1)):
             convolution = nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)

@@ -55,6 +55,13 @@ class Classifier(Pretrained):
         self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         self.num_classes = num_classes
         self.reject_class = reject_class
+        self.build(channels, image_size)
+
+    def build(self, channels: int, image_size: int) -> None:
+        """Make the layers, `logits` among them, for images of that kind: what a subclass is. The constructor's end.
+
+        Raises UserError for images that it is not made for.
+        """
 
     @property
     def num_logits(self) -> int:
@@ -74,19 +81,7 @@ class SoftmaxRegression(Classifier):
     It sees pixels as they are, in [0, 1], so that a pixel which is always black keeps weight zero.
     """
 
-    def __init__(
-        self,
-        *,
-        image_size: int = 28,
-        channels: int = 1,
-        num_classes: int = 10,
-        reject_class: bool = False,
-        class_names: Sequence[str] | None = None,
-    ):
-        super().__init__(
-            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
-            class_names=class_names,
-        )  # fmt: skip
+    def build(self, channels: int, image_size: int) -> None:
         self.logits = nn.Linear(channels * image_size**2, self.num_logits)
         nn.init.zeros_(self.logits.weight)
         nn.init.zeros_(self.logits.bias)
@@ -104,19 +99,7 @@ class LeNet(Classifier):
 
     width = 1  # how many times as many channels and hidden units
 
-    def __init__(
-        self,
-        *,
-        image_size: int = 28,
-        channels: int = 1,
-        num_classes: int = 10,
-        reject_class: bool = False,
-        class_names: Sequence[str] | None = None,
-    ):
-        super().__init__(
-            image_size=image_size, channels=channels, num_classes=num_classes, reject_class=reject_class,
-            class_names=class_names,
-        )  # fmt: skip
+    def build(self, channels: int, image_size: int) -> None:
         side = ((image_size - 4) // 2 - 4) // 2  # each convolution takes off 4 pixels, each pooling halves
         if side < 1:
             raise UserError(f"LeNet needs images of at least 16 pixels, got image_size={image_size}")
