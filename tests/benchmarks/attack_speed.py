@@ -1,6 +1,6 @@
 """Images per CPU second: noise changed until a classifier is 99 % sure, by us and by five attack libraries, in turns.
 
-    pip install foolbox adversarial-robustness-toolbox torchattacks cleverhans captum
+    pip install foolbox adversarial-robustness-toolbox cleverhans captum && pip install --no-deps torchattacks
     python tests/benchmarks/attack_speed.py [--rounds 5] [--tune_peers true]
 
 All take the same LeNet, the same 1,000 uniform-noise images and random targets, the box [0, 1] and one thread. The goal

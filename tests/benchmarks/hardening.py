@@ -1,6 +1,6 @@
 """Steps per CPU second of `harden` against adversarial training on rubbish with torchattacks, in turns, on one thread.
 
-    pip install torchattacks
+    pip install --no-deps torchattacks
     python tests/benchmarks/hardening.py [--rounds 5]
 
 Both teach a LeNet with a reject class on 128 digits and 32 climbs of ten steps from noise, made against the network as

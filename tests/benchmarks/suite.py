@@ -1,7 +1,7 @@
 """All speeds against named peers, in one table, Markdown and JSON.
 
-    pip install -e ".[test]" scikit-learn foolbox adversarial-robustness-toolbox torchattacks cleverhans captum
-    pip install --no-deps torchgan
+    pip install -e ".[test]" scikit-learn foolbox adversarial-robustness-toolbox cleverhans captum
+    pip install --no-deps torchgan torchattacks             # whose pins are of 2021
     python tests/benchmarks/suite.py --output speeds        # an hour of an idle machine
 
 Each script runs in a process of its own, so that no peer changes what another finds; what a script prints beside its
@@ -37,7 +37,7 @@ SCRIPTS: dict[str, tuple[list[str], bool]] = {
     "distances": ([], True),
     "data": ([], True),
     "processes": ([], True),
-    "processes-cifar10": (["--experiment", "cifar10", "--kimg", "6", "--options", STAND_IN], True),
+    "processes-cifar10": (["--experiment", "cifar10", "--kimg", "6", f"--options={STAND_IN}"], True),
     "scaling": ([], False),
     "busy": ([], False),
 }
