@@ -39,6 +39,7 @@ SCRIPTS: dict[str, tuple[list[str], bool]] = {
     "processes": ([], True),
     "processes-cifar10": (["--experiment", "cifar10", "--kimg", "6", f"--options={STAND_IN}"], True),
     "scaling": ([], False),
+    "start": ([], False),
     "busy": ([], False),
 }
 
