@@ -62,11 +62,21 @@ def average_gradients(parameters: Sequence[Tensor], processes: Processes | None 
     One reduction of one flat tensor, after the last backward pass of a step, in place of DistributedDataParallel: it
     leaves second derivatives, shared graphs and accumulation alone, and small networks have nothing to overlap.
     """
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    learned = [p for p in parameters if p.grad is not None]
+    gradients = [p.grad for p in learned if p.grad is not None]
     if processes is not None and processes.count > 1:
-        flat = processes.mean(torch.cat([g.flatten() for g in gradients]))
-        torch._foreach_copy_(
-            gradients,
-            [f.view_as(g) for f, g in zip(flat.split([g.numel() for g in gradients]), gradients, strict=True)],
-        )
+        flat = processes.mean_(torch.cat([_in_memory(g, p) for g, p in zip(gradients, learned, strict=True)]))
+        parts = flat.split([p.numel() for p in learned])
+        gradients = [part.as_strided(p.shape, p.stride()) for part, p in zip(parts, learned, strict=True)]
+        for p, mean in zip(learned, gradients, strict=True):
+            p.grad = mean
     return torch.nn.utils.get_total_norm(gradients)
+
+
+def _in_memory(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The numbers (n,) of a gradient in the order in which its parameter's lie in memory, and its own nearly always: in
+    that of their indices, those with the channels innermost would be taken apart and put together again, for as long as
+    the reduction takes."""
+    if gradient.stride() != parameter.stride():
+        gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
+    return gradient.as_strided((gradient.numel(),), (1,))

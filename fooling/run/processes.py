@@ -66,11 +66,14 @@ class Processes:
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over all processes."""
-        if self.count == 1:
-            return values
-        total = values.clone()
-        distributed.all_reduce(total)
-        return total / self.count
+        return values if self.count == 1 else self.mean_(values.clone())
+
+    def mean_(self, values: Tensor) -> Tensor:
+        """The same, in their place."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+            values /= self.count
+        return values
 
     def most(self, number: int) -> int:
         """The largest of all processes' numbers."""
