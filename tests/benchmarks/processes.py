@@ -1,6 +1,7 @@
-"""Throughput of two processes of one thread against one, through the real command, in turns.
+"""Throughput of two processes of one thread against one, and of two runs of half the batch at once, which share nothing
+but the machine: what is left of twice the speed where they need not agree on a step. Through the real command, in turns.
 
-python tests/benchmarks/processes.py [--rounds 3] [--experiment configs/mnist.yaml] [--options="--batch_size 128"]
+    python tests/benchmarks/processes.py [--rounds 3] [--experiment configs/mnist.yaml] [--options="--batch_size 128"]
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from json import loads
 from pathlib import Path
 
 from rows import HEADING, Row, keep
 
 from fooling import cli
+from fooling.options.given import parse
+from gan.config import TrainConfig
 
 
 def main(
@@ -25,7 +29,7 @@ def main(
     options: str = "",
     json: Path | None = None,
 ) -> None:
-    """Print images per second of one and of two processes, and their ratio.
+    """Print images per second of one process, of two, and of two runs at once, and the ratios.
 
     Args:
         experiment: The YAML of what to train.
@@ -34,14 +38,23 @@ def main(
         options: Further options of gan train, in one string.
         json: A file for the row.
     """
-    speeds: dict[int, list[float]] = {1: [], 2: []}
+    given = shlex.split(options)
+    half = parse(TrainConfig, ["--config", str(experiment), *given]).batch_size // 2
+    one, two, apart = "one process", "two processes", "two runs of half the batch at once"
+    speeds: dict[str, list[float]] = {one: [], two: [], apart: []}
     for _ in range(rounds):
-        for processes in speeds:
-            speeds[processes].append(speed(experiment, processes, kimg, shlex.split(options)))
-            print(f"{processes} process(es) of one thread: {speeds[processes][-1]:.0f} images/s", flush=True)
-    row = Row(f"{experiment.stem}, two processes of one thread", "one process", "images/s", speeds[2], speeds[1])
-    print(f"{HEADING}\n{row.as_markdown()}")
-    keep([row], json)
+        speeds[one].append(speed(experiment, 1, kimg, given))
+        speeds[two].append(speed(experiment, 2, kimg, given))
+        with ThreadPoolExecutor(2) as at_once:
+            halves = [at_once.submit(speed, experiment, 1, kimg / 2, [*given, f"--batch_size={half}"]) for _ in "12"]
+        speeds[apart].append(sum(run.result() for run in halves))
+        print(", ".join(f"{name}: {found[-1]:.0f} images/s" for name, found in speeds.items()), flush=True)
+    rows = [
+        Row(f"{experiment.stem}, {name} of one thread", one, "images/s", speeds[name], speeds[one])
+        for name in (two, apart)
+    ]
+    print("\n".join([HEADING, *(row.as_markdown() for row in rows)]))
+    keep(rows, json)
 
 
 def speed(config: Path, processes: int, kimg: float, options: list[str]) -> float:
