@@ -34,7 +34,7 @@ from fooling.options.types import listed
 from fooling.run.results import Results
 from fooling.run.tracking import WandbConfig
 
-QUICK = Effort(images=20, steps=100, restarts=0, walks=10, walk_steps=60)
+QUICK = Effort()
 THOROUGH = Effort(images=100, steps=500, restarts=5, walks=100, walk_steps=300)
 
 

@@ -25,7 +25,9 @@ from fooling.classifiers.jury import Jury
 from fooling.classifiers.networks import num_classes_of, reject_index
 from fooling.climb.parametrizations import Pixels
 from fooling.climb.starts import KINDS
+from fooling.errors import UserError, require_positive
 from fooling.images import Images, to_float
+from fooling.options.settings import Settings
 from fooling.run.progress import Count
 from fooling.run.threads import paying_threads
 from fooling.seeds import seed_of
@@ -34,15 +36,29 @@ RADIUS = 0.3  # of the bounded budget's L-inf ball, that of Hein et al. 2019
 BUDGETS = {"ball": RADIUS, "box": None}
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How hard to try: images from each kind of start, steps and restarts of each attack, and of the walk-outs."""
+@dataclass
+class Effort(Settings):
+    """How hard to try."""
 
-    images: int
-    steps: int
-    restarts: int
-    walks: int
-    walk_steps: int
+    images: int = 20
+    """Starts of each kind that are attacked."""
+
+    steps: int = 100
+    """Steps of each attack."""
+
+    restarts: int = 0
+    """How often an attack that failed begins anew, elsewhere near its start."""
+
+    walks: int = 10
+    """Real images from which it walks out, towards each of four ends."""
+
+    walk_steps: int = 60
+    """Steps of such a walk."""
+
+    def __post_init__(self) -> None:
+        require_positive(images=self.images, steps=self.steps, walks=self.walks, walk_steps=self.walk_steps)
+        if self.restarts < 0:
+            raise UserError(f"restarts must be at least 0, got {self.restarts}")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fooling.audit.examine import Effort
 from fooling.classifiers.judge import score_judge, trained_judge
 from fooling.classifiers.jury import trained_jury
 from fooling.classifiers.train import TrainConfig as ClassifierConfig
@@ -59,6 +60,9 @@ class LadderConfig(Settings):
 
     steps: int = 400
     """The most steps that such a climb may take."""
+
+    audit: Effort = field(default_factory=Effort)
+    """How hard the audit of each critic tries."""
 
     samples: int = 10_000
     """Samples of each generator that the ruler measures."""
@@ -132,7 +136,7 @@ def ladder(config: LadderConfig) -> Path:
     ruler.refuse_too_few(climbs=config.climbs, samples=config.samples)
     measures = Measures(
         test, judge, score_judge(judge, config.data), trained_jury(config.data), ruler, climbs=config.climbs,
-        steps=config.steps, samples=config.samples, seed=config.seed,
+        steps=config.steps, audit=config.audit, samples=config.samples, seed=config.seed,
     )  # fmt: skip
     for rung in rungs:
         if processes.is_main:

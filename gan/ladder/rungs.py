@@ -12,8 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from fooling.audit.audit import QUICK
-from fooling.audit.examine import examine
+from fooling.audit.examine import Effort, examine
 from fooling.classifiers.frozen import probabilities
 from fooling.classifiers.judge import JudgeNet, JudgeScore
 from fooling.classifiers.jury import Jury
@@ -89,6 +88,7 @@ class Measures:
     ruler: Ruler
     climbs: int
     steps: int
+    audit: Effort
     samples: int
     seed: int
 
@@ -102,7 +102,7 @@ class Measures:
             generator.to(processes.device)
         how = {
             "judge": self.ruler.words, "climbs": self.climbs, "steps": self.steps, "samples": self.samples,
-            "seed": self.seed, "audit": asdict(QUICK), "jury": self.jury is not None,
+            "seed": self.seed, "audit": asdict(self.audit), "jury": self.jury is not None,
         }  # fmt: skip
         found = processes.hear_main(kept(folder, how) if processes.is_main else None)
         if found is None:
@@ -115,7 +115,7 @@ class Measures:
     def _find(self, name: str, critic: Classifier, generator: Generator | None) -> Found:
         classes = num_classes_of(critic)
         audited = examine(
-            name, critic, self.test, {}, self.judge, None, QUICK, seed=self.seed, score=self.score, say=self._say,
+            name, critic, self.test, {}, self.judge, None, self.audit, seed=self.seed, score=self.score, say=self._say,
             jury=self.jury,
         )  # fmt: skip
         overall = audited.overall("box")

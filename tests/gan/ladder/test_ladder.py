@@ -10,7 +10,6 @@ from in_browser import SCHEMES, WIDTHS, browser, faults, look, page_of
 from PIL import Image
 
 from fooling import load_classifier
-from fooling.audit.examine import Effort
 from fooling.errors import UserError
 from fooling.options.given import parse
 from fooling.run.checkpoints import list_checkpoints
@@ -20,10 +19,12 @@ from gan.ladder.ladder import LadderConfig, ladder
 from gan.ladder.measured import Found, keep, kept
 
 SMALL = [
-    "--climbs", "100", "--steps", "5", "--samples", "200", "--wandb.mode", "disabled", "--threads", "1",
-    "--plain.kimg", "1", "--harden.kimg", "0.5", "--harden.negatives.climbed", "4", "--harden.ramp_kimg", "0",
-    "--harden.attack.count", "10", "--generator.kimg", "0.5", "--generator.generator.width", "4",
-    "--generator.metrics.kimg", "0", "--rungs", "plain", "harden", "generator",
+    "--climbs", "100", "--steps", "5", "--samples", "200",
+    "--audit.images", "1", "--audit.steps", "3", "--audit.walks", "2", "--audit.walk_steps", "3",
+    "--wandb.mode", "disabled", "--threads", "1", "--plain.kimg", "1", "--harden.kimg", "0.5",
+    "--harden.negatives.climbed", "4", "--harden.ramp_kimg", "0", "--harden.attack.count", "10",
+    "--generator.kimg", "0.5", "--generator.generator.width", "4", "--generator.metrics.kimg", "0",
+    "--rungs", "plain", "harden", "generator",
 ]  # fmt: skip
 
 
@@ -31,9 +32,7 @@ SMALL = [
 def climbed(tmp_path_factory):
     """Three rungs of it: the configuration, and the folder."""
     config = parse(LadderConfig, [*SMALL, "--output", str(tmp_path_factory.mktemp("ladder") / "ladder")])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rungs, "QUICK", Effort(images=1, steps=3, restarts=0, walks=2, walk_steps=3))
-        return config, ladder(config)
+    return config, ladder(config)
 
 
 def test_every_rung_is_a_run_of_its_own_and_the_same_command_leaves_finished_ones_alone(climbed, monkeypatch):
@@ -43,7 +42,6 @@ def test_every_rung_is_a_run_of_its_own_and_the_same_command_leaves_finished_one
     assert Generator.from_pretrained(folder / "generator" / "generator").sample(2).shape == (2, 1, 28, 28)
     newest = list_checkpoints(folder / "harden" / "checkpoints")[0]
     before, said = newest.stat().st_mtime_ns, (folder / "ladder.json").read_text()
-    monkeypatch.setattr(rungs, "QUICK", Effort(images=1, steps=3, restarts=0, walks=2, walk_steps=3))
     monkeypatch.setattr(rungs, "examine", lambda *_, **__: pytest.fail("it was measured before"))
     ladder(config)
     assert newest.stat().st_mtime_ns == before
