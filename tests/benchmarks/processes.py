@@ -1,5 +1,5 @@
 """Throughput of two processes of one thread against one, and of two runs of half the batch at once, which share nothing
-but the machine: what is left of twice the speed where they need not agree on a step. Through the real command, in turns.
+but the machine: what is left of twice the speed where nobody waits for a step. Through the real command, in turns.
 
     python tests/benchmarks/processes.py [--rounds 3] [--experiment configs/mnist.yaml] [--options="--batch_size 128"]
 """
