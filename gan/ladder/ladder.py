@@ -1,6 +1,6 @@
 """The ladder: the adversary climbs from pixels to a network, and the critic learns at every rung.
 
-    gan ladder --config ladder-quick                                # about ten minutes on two cores
+    gan ladder --config ladder-quick                                # seven to ten minutes on two cores
     accelerate launch -m gan ladder --config configs/ladder.yaml    # an hour, less on GPUs
 
 Every rung is a run of its own in the ladder's folder, and is resumed alone; the same command goes on with what is left.
