@@ -1,5 +1,6 @@
-"""How long a command takes to begin: `--help`, and `gan train` and `fooling train` to their first step, in turns with
-what Python needs to import torch alone.
+"""How long a command takes to begin: `--help`, in turns with what Python needs to import torch alone, and `gan train`
+and `fooling train` to their first step, in turns with the import of the libraries that no training does without: torch,
+its compiler, which every optimiser of torch imports, accelerate and wandb.
 
     python tests/benchmarks/start.py [--rounds 5]
 
@@ -22,27 +23,30 @@ TRAININGS = {
     "gan train --config mnist": ["gan", "train", "--config", "mnist"],
     "fooling train": ["fooling", "train"],
 }
+TORCH, LIBRARIES = "import torch", "import torch, torch._dynamo, accelerate, wandb"
 HELPS = {"gan --help": ["gan", "--help"], "gan train --help": ["gan", "train", "--help"]}
 
 
 def main(rounds: int = 5, json: Path | None = None) -> None:
-    """Print starts per second, of each against `import torch`.
+    """Print starts per second, of each against the import.
 
     Args:
         rounds: How often they take turns.
         json: A file for the rows.
     """
-    starts: dict[str, list[float]] = {"import torch": [], **{name: [] for name in (*HELPS, *TRAININGS)}}
+    starts: dict[str, list[float]] = {name: [] for name in (TORCH, *HELPS, LIBRARIES, *TRAININGS)}
     for _ in range(rounds):
-        starts["import torch"].append(_whole([sys.executable, "-c", "import torch"]))
+        for imports in (TORCH, LIBRARIES):
+            starts[imports].append(_whole([sys.executable, "-c", imports]))
         for name, command in HELPS.items():
             starts[name].append(_whole([sys.executable, "-m", *command]))
         for name, command in TRAININGS.items():
             starts[name].append(_first_step([sys.executable, "-m", *command]))
+    peers = {**dict.fromkeys(HELPS, TORCH), **dict.fromkeys(TRAININGS, LIBRARIES)}
     rows = [
-        Row(f"{name}, from the call{' to the first step' * (name in TRAININGS)}", "import torch", "starts/s",
-            [1 / seconds for seconds in found], [1 / seconds for seconds in starts["import torch"]])
-        for name, found in starts.items() if name != "import torch"
+        Row(f"{name}, from the call{' to the first step' * (name in TRAININGS)}", peer, "starts/s",
+            [1 / seconds for seconds in starts[name]], [1 / seconds for seconds in starts[peer]])
+        for name, peer in peers.items()
     ]  # fmt: skip
     print("\n".join([HEADING, *(row.as_markdown() for row in rows)]))
     for name, found in starts.items():
