@@ -56,9 +56,10 @@ class Effort(Settings):
     """Steps of such a walk."""
 
     def __post_init__(self) -> None:
-        require_positive(images=self.images, steps=self.steps, walks=self.walks, walk_steps=self.walk_steps)
+        numbers = {f"audit.{name}": number for name, number in vars(self).items() if name != "restarts"}
+        require_positive(**numbers)
         if self.restarts < 0:
-            raise UserError(f"restarts must be at least 0, got {self.restarts}")
+            raise UserError(f"audit.restarts must be at least 0, got {self.restarts}")
 
 
 @dataclass

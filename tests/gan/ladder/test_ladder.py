@@ -114,6 +114,14 @@ def test_a_rung_whose_critic_is_no_classifier_is_refused():
         LadderConfig(rungs=[])
 
 
+@pytest.mark.parametrize(
+    "option, lowest", [("images", "above 0"), ("walk_steps", "above 0"), ("restarts", "at least 0")]
+)
+def test_an_audit_that_tries_nothing_is_refused(option, lowest):
+    with pytest.raises(UserError, match=rf"audit\.{option} must be {lowest}, got -1"):
+        parse(LadderConfig, [f"--audit.{option}", "-1"])
+
+
 @pytest.mark.slow
 def test_two_processes_climb_it_together(commands):
     done = commands.run("gan", "ladder", *SMALL, "--rungs", "plain", "generator", processes=2)
