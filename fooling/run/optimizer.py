@@ -74,9 +74,8 @@ def average_gradients(parameters: Sequence[Tensor], processes: Processes | None 
 
 
 def _in_memory(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """The numbers (n,) of a gradient in the order in which its parameter's lie in memory, and its own nearly always: in
-    that of their indices, those with the channels innermost would be taken apart and put together again, for as long as
-    the reduction takes."""
+    """The numbers (n,) of a gradient, in the order in which its parameter's lie in memory, as its own do nearly always.
+    With the channels innermost, to flatten it by its indices, and back, takes as long as the reduction."""
     if gradient.stride() != parameter.stride():
         gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
     return gradient.as_strided((gradient.numel(),), (1,))
