@@ -11,7 +11,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from itertools import pairwise
@@ -122,16 +122,8 @@ def _classes_in(module: str) -> dict[str, list[ast.stmt]]:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or not Path(file).is_file():
         return {}
-    return dict(_classes_below(ast.parse(Path(file).read_bytes()).body))
-
-
-def _classes_below(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, list[ast.stmt]]]:
-    """Also those in functions and classes. What else there is, which ast.walk would visit, is many times as much."""
-    for statement in statements:
-        if isinstance(statement, ast.ClassDef):
-            yield statement.name, statement.body
-        if isinstance(statement, (ast.ClassDef, ast.FunctionDef)):
-            yield from _classes_below(statement.body)
+    tree = ast.parse(Path(file).read_bytes())
+    return {node.name: node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 
 def _help_of_parameters(function: Callable[..., Any]) -> dict[str, str]:

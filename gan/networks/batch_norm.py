@@ -51,8 +51,8 @@ class _NormalizeWhole(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        # Only its moments are used. They are in the precision of the weights, and on a CPU nothing else that gives such
-        # is as fast, though this one normalises too.
+        # Only its moments are used, which are in the precision of the weights, whatever that of the images: those of
+        # batch_norm_update_stats, which does not normalise too, are rounded to bfloat16 with them.
         _, mean, inverse_deviation = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
         local = torch.stack([mean, inverse_deviation.square().reciprocal() - eps])
         # Gathered rather than reduced: every process then adds up the same numbers in the same order.
