@@ -28,6 +28,8 @@ class Computing:
         self.precision = Precision.of(mixed_precision, processes.device)
         self._processes, self._until = processes, until
         self._asked, self._asked_threads = mixed_precision, threads
+        self._scalers: dict[str, torch.amp.GradScaler] = {}
+        self._scales: Mapping[str, Any] = {}
 
     def begin(self) -> None:
         use_flags(self.precision, self._until)
@@ -50,6 +52,22 @@ class Computing:
             "processes": self._processes.count,
             "threads": torch.get_num_threads(),
         }
+
+    def scaler(self, name: str) -> torch.amp.GradScaler:
+        """What scales the gradients of the network of this name, always the same."""
+        if name not in self._scalers:
+            self._scalers[name] = self.precision.scaler()
+            if name in self._scales:
+                self._scalers[name].load_state_dict(self._scales[name])
+        return self._scalers[name]
+
+    def scales(self) -> dict[str, Any]:
+        """The states of all scalers, for a checkpoint; none where gradients are not scaled."""
+        return {name: scaler.state_dict() for name, scaler in self._scalers.items() if scaler.is_enabled()}
+
+    def scale_as(self, scales: Mapping[str, Any]) -> None:
+        """Have the scalers, none of which has been asked for yet, begin as a checkpoint says."""
+        self._scales = scales
 
     def watch(self, say: Callable[[str], None]) -> Threads | None:
         """Who watches whether several threads pay, where that is left open."""

@@ -94,8 +94,6 @@ class Run:
         self._batch_size = 0
         self._data: str | None = None
         self._record = Record(self.processes)
-        self._scalers: dict[str, torch.amp.GradScaler] = {}
-        self._scales: dict[str, Any] = {}
         self._watches: list[Callable[[dict[str, float]], Sequence[Alert]]] = [Runaway().notice]
         self._publish: Callable[[], None] = lambda: None
         self._signals = StopSignals(self.say)
@@ -118,11 +116,7 @@ class Run:
 
     def scaler(self, name: str) -> torch.amp.GradScaler:
         """What scales the gradients of the network of this name, once the run is open; checkpoints hold how much."""
-        if name not in self._scalers:
-            self._scalers[name] = self.precision.scaler()
-            if name in self._scales:
-                self._scalers[name].load_state_dict(self._scales[name])
-        return self._scalers[name]
+        return self._computing.scaler(name)
 
     def say(self, line: str) -> None:
         """Print a line, on the main process."""
@@ -192,7 +186,7 @@ class Run:
             for name in state.keys() & resumed.keys():  # what an older version did not keep begins anew
                 state[name].load_state_dict(resumed[name])
             self.images_seen, self.seconds = resumed["images_seen"], resumed["seconds"]
-            self._scales = resumed.get("gradient_scales", {})
+            self._computing.scale_as(resumed.get("gradient_scales", {}))
         if self.is_main and not self._is_complete(self.images_seen):
             resolved = self._computing.facts()
             known = {} if self._data is None else {"data": self._data}
@@ -298,7 +292,7 @@ class Run:
 
     def _snapshot(self) -> dict[str, Any]:
         parts: dict[str, Any] = {name: part.state_dict() for name, part in self._state.items()}
-        if scales := {name: scaler.state_dict() for name, scaler in self._scalers.items() if scaler.is_enabled()}:
+        if scales := self._computing.scales():
             parts["gradient_scales"] = scales
         return {**parts, "images_seen": self.images_seen, "seconds": self.seconds}
 
